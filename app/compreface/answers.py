@@ -5,7 +5,9 @@ from typing import Annotated
 from pydantic import BaseModel, Field
 
 from app.compreface.comparison import ComparedFace, RecognisedFace
+from app.compreface.plugins import PluginAge, PluginGender, PluginMask, PluginPose
 from app.recognition.analysis import Face
+from app.vision.attributes import FaceAttributes
 
 Likeness = Annotated[float, Field(ge=0, le=1, description="0 to 1, on CompreFace's scale: docs/compreface.md.")]
 
@@ -25,6 +27,8 @@ class TimesSchema(BaseModel):
 
     detector: float
     calculator: float
+    age: float | None = None
+    gender: float | None = None
 
 
 class VersionsSchema(BaseModel):
@@ -32,6 +36,10 @@ class VersionsSchema(BaseModel):
 
     detector: str
     calculator: str
+    age: str | None = None
+    gender: str | None = None
+    mask: str | None = None
+    pose: str | None = None
 
 
 class Extras(BaseModel):
@@ -49,11 +57,15 @@ class CompreFaceFace(BaseModel):
     box: BoxSchema
     landmarks: Annotated[list[tuple[int, int]] | None, Field(description="Eyes, nose, corners of the mouth.")] = None
     embedding: list[float] | None = None
+    age: PluginAge | None = None
+    gender: PluginGender | None = None
+    mask: PluginMask | None = None
+    pose: PluginPose | None = None
     execution_time: TimesSchema | None = None
 
     @classmethod
-    def of(cls, face: Face, extras: Extras) -> "CompreFaceFace":
-        """Return the schema of a face."""
+    def of(cls, face: Face, extras: Extras, attributes: FaceAttributes) -> "CompreFaceFace":
+        """Return the schema of a face with its attributes."""
         left, top, right, bottom = (max(0, round(each)) for each in face.detection.box)
         probability = round(min(face.detection.score, 1.0), 5)
         points = [(round(x), round(y)) for x, y in face.detection.landmarks.tolist()]
@@ -61,6 +73,10 @@ class CompreFaceFace(BaseModel):
             box=BoxSchema(probability=probability, x_max=right, y_max=bottom, x_min=left, y_min=top),
             landmarks=points if extras.has_landmarks else None,
             embedding=face.vector.tolist() if extras.has_embedding else None,
+            age=PluginAge.of(attributes.age),
+            gender=PluginGender.of(attributes.gender),
+            mask=PluginMask.of(attributes.mask),
+            pose=PluginPose.of(attributes.pose),
             execution_time=extras.times,
         )
 
@@ -78,10 +94,12 @@ class RecognisedSchema(CompreFaceFace):
     subjects: list[SubjectLikeness]
 
     @classmethod
-    def of_recognised(cls, recognised: RecognisedFace, extras: Extras) -> "RecognisedSchema":
+    def of_recognised(
+        cls, recognised: RecognisedFace, extras: Extras, attributes: FaceAttributes
+    ) -> "RecognisedSchema":
         """Return the schema of a recognized face."""
         subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in recognised.people]
-        return cls(**dict(CompreFaceFace.of(recognised.face, extras)), subjects=subjects)
+        return cls(**dict(CompreFaceFace.of(recognised.face, extras, attributes)), subjects=subjects)
 
 
 class MatchSchema(CompreFaceFace):
@@ -91,9 +109,13 @@ class MatchSchema(CompreFaceFace):
     subject: str | None = None
 
     @classmethod
-    def of_compared(cls, compared: ComparedFace, extras: Extras, subject: str | None = None) -> "MatchSchema":
+    def of_compared(
+        cls, compared: ComparedFace, extras: Extras, attributes: FaceAttributes, subject: str | None = None
+    ) -> "MatchSchema":
         """Return the schema of a compared face."""
-        return cls(**dict(CompreFaceFace.of(compared.face, extras)), similarity=compared.score, subject=subject)
+        return cls(
+            **dict(CompreFaceFace.of(compared.face, extras, attributes)), similarity=compared.score, subject=subject
+        )
 
 
 class DetectionAnswer(BaseModel):

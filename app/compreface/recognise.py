@@ -1,5 +1,6 @@
 """The faces of photos under /api/v1: recognized, detected, verified."""
 
+from functools import partial
 from typing import Annotated
 
 from fastapi import Depends
@@ -52,7 +53,7 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
     Without scope `manage`, the answer omits subjects below the collection's own doubt range.
     """
     _require_detection(is_wanted=detect_faces)
-    found = await workers.run(
+    work = partial(
         comparison.recognise,
         request.file,
         choice,
@@ -60,9 +61,12 @@ async def recognise(  # noqa: PLR0913, PLR0917 - one for each thing that FastAPI
         top_k=min(prediction_count, MOST_CANDIDATES),
         is_exact=is_exact,
     )
+    found, described = await workers.run(options.described, work, lambda found: [each.face for each in found.faces])
     outcomes.identified(found.identification)
     extras = options.extras()
-    result = [RecognisedSchema.of_recognised(each, extras) for each in found.faces]
+    result = [
+        RecognisedSchema.of_recognised(each, extras, its) for each, its in zip(found.faces, described, strict=True)
+    ]
     return RecognitionAnswer(result=result, plugins_versions=extras.versions)
 
 
@@ -78,16 +82,16 @@ async def verify_example(
     is_exact: ExactDependency,
 ) -> FaceVerificationAnswer:
     """Compare every face of a photo with an enrolled face."""
-    subject, compared = await workers.run(
-        comparison.with_face,
-        request.file,
-        choice,
-        collection=collection,
-        face_id=image_id,
-        is_exact=is_exact,
+    work = partial(
+        comparison.with_face, request.file, choice, collection=collection, face_id=image_id, is_exact=is_exact
+    )
+    (subject, compared), described = await workers.run(
+        options.described, work, lambda found: [each.face for each in found[1]]
     )
     extras = options.extras()
-    result = [MatchSchema.of_compared(each, extras, subject) for each in compared]
+    result = [
+        MatchSchema.of_compared(each, extras, its, subject) for each, its in zip(compared, described, strict=True)
+    ]
     return FaceVerificationAnswer(result=result, plugins_versions=extras.versions)
 
 
@@ -101,9 +105,10 @@ async def detect(
     workers: WorkersDependency,
 ) -> DetectionAnswer:
     """Find the faces of a photo; embeddings are computed as in the collection."""
-    faces = await workers.run(comparison.faces, request.file, choice, collection=collection)
+    work = partial(comparison.faces, request.file, choice, collection=collection)
+    faces, described = await workers.run(options.described, work, lambda found: found)
     extras = options.extras()
-    result = [CompreFaceFace.of(each, extras) for each in faces]
+    result = [CompreFaceFace.of(each, extras, its) for each, its in zip(faces, described, strict=True)]
     return DetectionAnswer(result=result, plugins_versions=extras.versions)
 
 
@@ -118,7 +123,7 @@ async def verify(
     is_exact: ExactDependency,
 ) -> PairAnswer:
     """Compare the main face of one photo with every face of another."""
-    source, compared = await workers.run(
+    work = partial(
         comparison.photos,
         request.source_image,
         request.target_image,
@@ -126,10 +131,15 @@ async def verify(
         collection=collection,
         is_exact=is_exact,
     )
+    (source, compared), (of_source, *described) = await workers.run(
+        options.described, work, lambda found: [found[0], *(each.face for each in found[1])]
+    )
     extras = options.extras()
     pair = PairSchema(
-        source_image_face=CompreFaceFace.of(source, extras),
-        face_matches=[MatchSchema.of_compared(each, extras) for each in compared],
+        source_image_face=CompreFaceFace.of(source, extras, of_source),
+        face_matches=[
+            MatchSchema.of_compared(each, extras, its) for each, its in zip(compared, described, strict=True)
+        ],
         plugins_versions=extras.versions,
     )
     return PairAnswer(result=[pair])

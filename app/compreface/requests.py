@@ -37,7 +37,8 @@ Plugins = Annotated[
     Query(
         max_length=1000,
         alias="face_plugins",
-        description="Comma-separated: `landmarks`, `calculator`. Others are ignored.",
+        description="Comma-separated: `landmarks`, `calculator`, and those of `age`, `gender`, `mask` and `pose` that "
+        "ARCID_ATTRIBUTES lists. Others are ignored.",
     ),
 ]
 Status = Annotated[bool, Query(description="Include times and networks in the answer.")]

@@ -53,9 +53,12 @@ class AttributeService:
         """Return the attributes with those that networks estimate from the aligned crops."""
         estimator = self._opened()
         if Attribute.AGE in wanted:
-            described = [replace(each, age=age) for each, age in zip(described, estimator.ages(crops), strict=True)]
+            with stage("age"):
+                ages = estimator.ages(crops)
+            described = [replace(each, age=age) for each, age in zip(described, ages, strict=True)]
         if Attribute.GENDER in wanted:
-            genders = estimator.genders(crops)
+            with stage("gender"):
+                genders = estimator.genders(crops)
             described = [replace(each, gender=gender) for each, gender in zip(described, genders, strict=True)]
         return described
 

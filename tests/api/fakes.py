@@ -15,7 +15,9 @@ from app.access.keys import ANONYMOUS
 from app.cli.serve import configured_server
 from app.config import read_settings
 from app.container import Container
+from app.errors import NetworkMissing
 from app.observability import logs
+from app.recognition.attributes import AttributeService
 from app.recognition.identification import Identification
 from app.recognition.liveness.gate import LivenessGate
 from app.types import Effort
@@ -51,6 +53,10 @@ def started(settings, sealer=None):
     return container
 
 
+def failing_to_open():
+    raise NetworkMissing("this service has no networks of attributes")
+
+
 def services_of(identifying):
     return SimpleNamespace(
         identification=identifying,
@@ -60,6 +66,7 @@ def services_of(identifying):
         store=SimpleNamespace(collections=list),
         models=SimpleNamespace(runtime=Runtime(), embedders={}),
         liveness_gate=LivenessGate(),
+        attributes=AttributeService((), failing_to_open),
         settings=SimpleNamespace(effort=Effort.BALANCED),
         gallery=SimpleNamespace(states=list),
         database=SimpleNamespace(

@@ -83,7 +83,7 @@ OF_COMPREFACE = {
     *("EmbeddingRecognitionAnswer", "EmbeddingSubjects", "ExampleSchema", "ExamplesPage", "FaceVerificationAnswer"),
     *("MatchSchema", "PairAnswer", "PairSchema", "RecognisedSchema", "RecognitionAnswer", "SubjectAnswer"),
     *("SubjectLikeness", "SubjectsAnswer", "TimesSchema", "UpdatedAnswer", "VersionsSchema"),
-    "CompreFaceFace",
+    *("CompreFaceFace", "PluginAge", "PluginGender", "PluginMask", "PluginPose"),
 }
 OF_DEEPFACE = {
     *("DeepFaceError", "DeepFaceVerifyAnswer", "FacialAreaSchema", "FacialAreasSchema", "RepresentAnswer"),

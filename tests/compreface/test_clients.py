@@ -177,7 +177,7 @@ def test_go_and_android(emptied, portrait):
     query = "limit=0&det_prob_threshold=0.0&prediction_count=1&face_plugins=landmarks,gender,age,calculator&status=true"
     answer = sent(emptied, "POST", f"/api/v1/recognition/recognize?{query}", headers=headers, body=body)
     (face,) = answer.json()["result"]
-    assert set(face) == {"box", "landmarks", "embedding", "execution_time", "subjects"}
+    assert set(face) == {"box", "landmarks", "embedding", "execution_time", "subjects"}  # age and gender are off
     assert subjects(emptied) == []
 
 

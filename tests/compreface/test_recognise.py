@@ -63,11 +63,14 @@ def test_what_is_shown_of_a_face(emptied, portrait):
     for path in (RECOGNISE, DETECT):
         answer = post(emptied, path, portrait, face_plugins=plugins, status="True")
         (face,) = answer["result"]
-        assert set(face) - {"subjects"} == {"box", "landmarks", "embedding", "execution_time"}
+        assert set(face) - {"subjects"} == {"box", "landmarks", "embedding", "mask", "pose", "execution_time"}
         assert (len(face["landmarks"]), len(face["embedding"])) == (5, 128)
         assert all(isinstance(each, int) for point in face["landmarks"] for each in point)
         assert face["execution_time"]["detector"] > 0
-        assert answer["plugins_versions"] == {"detector": "yunet+retinaface", "calculator": "sface-2021dec"}
+        networks = {"detector": "yunet+retinaface", "calculator": "sface-2021dec"}
+        assert answer["plugins_versions"] == {**networks, "mask": "coverings", "pose": "landmarks"}
+        assert set(face["pose"]) == {"pitch", "roll", "yaw"}
+        assert face["mask"] == {"value": "without_mask", "probability": pytest.approx(1, abs=0.05)}
     embedded = emptied.post("/embed", files={"photo": portrait}).json()["faces"][0]["embedding"]
     assert face["embedding"] == pytest.approx(embedded, abs=1e-6)
 

