@@ -12,6 +12,7 @@ from app.cli import evaluation_bench as bench
 from app.cli.counting import counting
 from app.cli.evaluate import Detector, Replicates, cli
 from app.cli.output import Console, prepare_matplotlib, show
+from app.container import Container
 from app.errors import EvaluationInvalid
 from app.evaluation.bootstrap import REPLICATES
 from app.evaluation.liveness.liveness_evaluation import LivenessEvaluation, RateLimits, evaluate_liveness
@@ -30,8 +31,6 @@ from app.evaluation.report import Report, to_json
 from app.recognition.liveness.thresholds import LivenessThresholds
 from app.wiring.batching import threads_of
 from app.wiring.evaluation import open_liveness_pipeline
-from app.wiring.model_loading import ModelLoader
-from app.wiring.storage import open_packs
 
 Live = Annotated[
     Path, typer.Option(exists=True, file_okay=False, help="Folder of photos of live people: person/photo.jpg.")
@@ -46,12 +45,15 @@ MaxApcer = Annotated[
 
 
 @cli.command("liveness")
-def evaluate(
+def evaluate(  # noqa: PLR0913 - the options of a command
     *,
     live: Live,
     attacks: Attacks,
     max_bpcer: MaxBpcer = None,
     max_apcer: MaxApcer = None,
+    collection: Annotated[
+        str | None, typer.Option(help="Use the detector and the stored calibration of this collection.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(file_okay=False, help="Folder for report.json and report.html, with the DET.")
     ] = None,
@@ -66,10 +68,10 @@ def evaluate(
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         prepare_matplotlib(settings.data_dir)
-    models = ModelLoader(settings, open_packs(settings))
-    pipeline = open_liveness_pipeline(settings, models)
-    scored = score_sets(pipeline, [people, *kinds], threads_of(settings))
-    evaluations = _evaluate(scored[0], scored[1:], limits or models.liveness.thresholds(), bootstrap)
+    with Container(settings) as container:
+        pipeline, thresholds = _open(container, collection, detector)
+        scored = score_sets(pipeline, [people, *kinds], threads_of(settings))
+    evaluations = _evaluate(scored[0], scored[1:], limits or thresholds, bootstrap)
     content = of_liveness(evaluations.get("real"), evaluations.get("simulated"), limits)
     report = {"kind": "liveness", **content, "setup": pipeline.setup}
     if out is not None:
@@ -94,12 +96,27 @@ def score_sets(pipeline: LivenessPipeline, sets: Sequence[PhotoSet], threads: in
         return [score_photos(each, pipeline.score, threads=threads, advance=advance) for each in sets]
 
 
+def _open(
+    container: Container, collection: str | None, detector: str | None
+) -> tuple[LivenessPipeline, LivenessThresholds]:
+    """Return the pipeline and the thresholds of a collection, or of the settings."""
+    if collection is None:
+        pipeline = open_liveness_pipeline(container.settings, container.models, detector)
+        return pipeline, container.models.liveness.thresholds()
+    found = container.store.collection(collection)
+    if detector not in {None, container.registry.detector_of(found)}:
+        raise EvaluationInvalid(f"collection {collection!r} has its own detector; leave out --detector")
+    pipeline = open_liveness_pipeline(container.settings, container.models, container.registry.detector_of(found))
+    return pipeline, container.liveness_thresholds(found)
+
+
 def _evaluate(
     live: Presentations, attacks: Sequence[Presentations], thresholds: LivenessThresholds | RateLimits, replicates: int
 ) -> dict[str, LivenessEvaluation]:
     """Evaluate real and simulated attacks apart; against simulated photos of live people, no attack is real."""
-    simulated = [each for each in attacks if each.is_simulated or live.is_simulated]
-    kinds = {"real": [each for each in attacks if each not in simulated], "simulated": simulated}
+    kinds: dict[str, list[Presentations]] = {"real": [], "simulated": []}
+    for each in attacks:
+        kinds["simulated" if each.is_simulated or live.is_simulated else "real"].append(each)
     with counting("resamplings", replicates * sum(map(bool, kinds.values()))) as advance:
         return {
             key: evaluate_liveness(live, species, thresholds, replicates=replicates, advance=advance)

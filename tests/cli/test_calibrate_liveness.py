@@ -73,6 +73,19 @@ def test_the_service_decides_by_the_stored_thresholds(run, live, store):
     assert store.liveness_thresholds(None) == before
 
 
+def test_an_evaluation_uses_the_stored_thresholds(run, live, store, tmp_path):
+    collection = store.store.create_collection("gate", model="sface-2021dec", dimension=128)
+    run("--live", live, "--collection", "gate", "--max-bpcer", HALF)
+    (tmp_path / "print").symlink_to(live)
+    words = ["evaluate", "liveness", "--live", live, "--attacks", tmp_path, "--bootstrap", 2, "--collection", "gate"]
+    done = CliRunner().invoke(cli, list(map(str, words)))
+    assert done.exit_code == 0, done.output
+    assert "of the calibration gate/1" in done.output
+    stored = store.liveness_calibrations.newest(collection)
+    assert f"live from {stored.live_from:.4g}" in done.output
+    assert f"BPCER {stored.bpcer.rate:.1%}" in done.output
+
+
 def test_what_shows_no_rate_is_refused(run, live, store):
     with pytest.raises(EvaluationInvalid, match="--max-bpcer, --max-apcer or both"):
         run("--live", live, "--collection", "default")

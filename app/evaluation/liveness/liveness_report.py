@@ -95,7 +95,10 @@ def _at_fixed(name: str, estimates: Mapping[str, Estimate], people: int) -> Repo
 
 
 def _estimate(estimate: Estimate) -> Report:
-    return {"rate": estimate.value, "interval": estimate.interval}
+    """Return a figure. If it is the same in all replicates, as no photo was an error, they give no interval."""
+    interval = estimate.interval
+    is_varied = interval is not None and interval[0] < interval[1]
+    return {"rate": estimate.value, "interval": interval if is_varied else None}
 
 
 def _det(curve: RocCurve) -> Sequence[Sequence[float]]:
