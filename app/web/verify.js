@@ -1,6 +1,7 @@
 /** The tab Verify: two photos, or a photo and an enrolled person. */
 
 import { call } from "./api.js";
+import { startChallenge, stopChallenge } from "./challenge.js";
 import { pictureOf, sizeOf } from "./drawing.js";
 import { byId, make, say } from "./elements.js";
 import { t } from "./i18n.js";
@@ -44,7 +45,13 @@ export function startVerify() {
     if (lacking) return result(make("p", { class: "verdict" }, lacking));
     void attempt(form, () => verify(form.elements.against.value), () => result());
   };
-  addPanel("verify", { onHide: () => fields.forEach((each) => each.close()) });
+  startChallenge();
+  addPanel("verify", {
+    onHide: () => {
+      fields.forEach((each) => each.close());
+      stopChallenge();
+    },
+  });
 }
 
 async function take(side, photo) {

@@ -7,8 +7,10 @@ import pytest
 
 from app import errors
 from app.api.http.errors import STATUS
+from app.recognition.challenges.presentation import PresentationSign
 from app.recognition.liveness.decisions import LivenessVerdict
 from app.vision.liveness import AttackSign
+from app.vision.liveness.prompts import Prompt
 from app.vision.quality.components import Component
 from app.vision.quality.judgement import Reason
 from tests.web.markup import Markup
@@ -116,3 +118,8 @@ def test_each_reason_and_component_of_a_quality_has_a_name():
 def test_each_verdict_and_reason_of_liveness_has_a_name():
     names = {f"verdict_{each}" for each in LivenessVerdict} | {f"reason_{each}" for each in AttackSign}
     assert names <= set(areas("en")["liveness"])
+
+
+def test_each_prompt_and_reason_of_a_challenge_has_a_name():
+    names = {f"prompt_{each}" for each in Prompt} | {f"reason_{each}" for each in PresentationSign}
+    assert names | {f"verdict_{each}" for each in LivenessVerdict} <= set(areas("en")["challenge"])
