@@ -51,7 +51,8 @@ def distill(  # noqa: PLR0913 - the options of a command
     )  # fmt: skip
     values: dict[str, Any] = {"schedule": {"learning_rate": _STARTED_RATE if is_started else _RANDOM_RATE}}
     put_all(values, given)
-    parse_config(values)  # fails for a wrong key before the teacher is copied
+    # Fails for a wrong key before the teacher is copied; the sections of copied networks are complete only then.
+    parse_config({section: value for section, value in values.items() if section not in {"teacher", "start"}})
     teacher = copy_teacher(settings, out / "teacher.onnx")
     values["teacher"] = teacher.model_dump()
     values["backbone"]["dimension"] = teacher.dimension

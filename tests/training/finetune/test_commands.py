@@ -91,11 +91,13 @@ def test_a_finetuned_network_is_exported_with_the_packs_licence(arcid, people, a
 def test_a_student_is_exported_with_the_terms_of_its_teacher(arcid, people, added, tmp_path):
     run = tmp_path / "runs" / "student"
     options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--set", "backbone.width=0.125"]
+    options += ["--set", "teacher.relation=2"]
     shown = arcid("train", "distill", "--pack", "small", "--photos", people, "--out", run, *options)
     assert "12 photos" in shown
     config = load_trained(run).config
     assert config.teacher is not None
     assert (config.teacher.pack, config.teacher.dimension, config.start) == ("small", DIMENSION, None)
+    assert config.teacher.relation == 2
     assert "CPU time" not in arcid("train", "--resume", "--out", run)
     table = arcid("train", "export", run, "--out", tmp_path / "out", "--aligned", "--compare", people)
     rows = [line.split() for line in table.splitlines()]
@@ -123,12 +125,12 @@ def test_a_wrong_option_of_distill_is_refused_before_the_teacher_is_copied(arcid
 
 def test_a_student_can_start_from_a_pack_without_some_of_its_layers(arcid, people, tmp_path):
     run = tmp_path / "runs" / "shorter"
-    options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--from", "small"]
+    options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--from", "small", "--set", "start.frozen=true"]
     source = ["--pack", "small", "--photos", people]
     arcid("train", "distill", *source, "--out", run, *options, "--skip", "p1:p2")
     trained = load_trained(run)
     assert trained.config.start is not None
-    assert trained.config.start.skip == (("p1", "p2"),)
+    assert (trained.config.start.skip, trained.config.start.frozen) == ((("p1", "p2"),), True)
     whole = ImportedNetwork(embedder(112))
     assert len(list(trained.backbone.parameters())) < len(list(whole.parameters()))
     for skip, message in (("p2:p1", "does not come before"), ("p1:p9", "no value 'p9'"), ("c1", "VALUE:VALUE")):
