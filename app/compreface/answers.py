@@ -4,9 +4,9 @@ from typing import Annotated
 
 from pydantic import BaseModel, Field
 
-from app.compreface.comparison import ComparedFace, RecognisedFace
+from app.api.schemas.liveness import LivenessSchema
+from app.compreface.comparison import ComparedFace, RecognisedFace, SelectedFace
 from app.compreface.plugins import PluginAge, PluginGender, PluginMask, PluginPose
-from app.recognition.analysis import Face
 from app.vision.attributes import FaceAttributes
 
 Likeness = Annotated[float, Field(ge=0, le=1, description="0 to 1, on CompreFace's scale: docs/compreface.md.")]
@@ -61,11 +61,15 @@ class CompreFaceFace(BaseModel):
     gender: PluginGender | None = None
     mask: PluginMask | None = None
     pose: PluginPose | None = None
+    liveness: Annotated[LivenessSchema | None, Field(description="If the collection checks liveness.")] = None
     execution_time: TimesSchema | None = None
 
     @classmethod
-    def of(cls, face: Face, extras: Extras, attributes: FaceAttributes) -> "CompreFaceFace":
+    def of(
+        cls, seen: SelectedFace | RecognisedFace | ComparedFace, extras: Extras, attributes: FaceAttributes
+    ) -> "CompreFaceFace":
         """Return the schema of a face with its attributes."""
+        face = seen.face
         left, top, right, bottom = (max(0, round(each)) for each in face.detection.box)
         probability = round(min(face.detection.score, 1.0), 5)
         points = [(round(x), round(y)) for x, y in face.detection.landmarks.tolist()]
@@ -77,6 +81,7 @@ class CompreFaceFace(BaseModel):
             gender=PluginGender.of(attributes.gender),
             mask=PluginMask.of(attributes.mask),
             pose=PluginPose.of(attributes.pose),
+            liveness=LivenessSchema.of(seen.liveness),
             execution_time=extras.times,
         )
 
@@ -99,7 +104,7 @@ class RecognisedSchema(CompreFaceFace):
     ) -> "RecognisedSchema":
         """Return the schema of a recognized face."""
         subjects = [SubjectLikeness(subject=each.identity_id, similarity=each.score) for each in recognised.people]
-        return cls(**dict(CompreFaceFace.of(recognised.face, extras, attributes)), subjects=subjects)
+        return cls(**dict(CompreFaceFace.of(recognised, extras, attributes)), subjects=subjects)
 
 
 class MatchSchema(CompreFaceFace):
@@ -113,9 +118,8 @@ class MatchSchema(CompreFaceFace):
         cls, compared: ComparedFace, extras: Extras, attributes: FaceAttributes, subject: str | None = None
     ) -> "MatchSchema":
         """Return the schema of a compared face."""
-        return cls(
-            **dict(CompreFaceFace.of(compared.face, extras, attributes)), similarity=compared.score, subject=subject
-        )
+        face = CompreFaceFace.of(compared, extras, attributes)
+        return cls(**dict(face), similarity=compared.score, subject=subject)
 
 
 class DetectionAnswer(BaseModel):

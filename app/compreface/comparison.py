@@ -16,6 +16,9 @@ from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.decisions.scoring import Scoring, similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.identification import Identification, IdentificationService, unit
+from app.recognition.liveness.decisions import LivenessDecision
+from app.recognition.liveness.gate import LivenessGate
+from app.statistics.counts import Operation
 from app.types import Candidate, Floats
 
 
@@ -59,11 +62,20 @@ class ScoredIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class SelectedFace:
+    """A face of a photo, and the decision on its liveness, if that was checked."""
+
+    face: Face
+    liveness: LivenessDecision | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class RecognisedFace:
-    """A face of a photo and the most similar identities, best first."""
+    """A face of a photo and the most similar identities, best first; none if it must be live and is not."""
 
     face: Face
     people: list[ScoredIdentity]
+    liveness: LivenessDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,10 +88,11 @@ class Recognition:
 
 @dataclass(frozen=True, slots=True)
 class ComparedFace:
-    """A face of a photo and its similarity score (0..1) to the reference."""
+    """A face of a photo and its similarity score (0..1) to the reference; 0 as in `RecognisedFace`."""
 
     face: Face
     score: float
+    liveness: LivenessDecision | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +120,9 @@ class _ScoreView:
 class ComparisonService:
     """Comparison of faces and embeddings, by the collection's policy.
 
-    Every method raises CollectionUnknown, ModelMismatch, and PhotoRefused's subclasses. `is_exact` is for callers who
-    may read templates; other callers get 0, or no entry, for similarities that they may not see (`SimilarityView`).
+    Every method raises CollectionUnknown, ModelMismatch, LivenessUnavailable, and PhotoRefused's subclasses.
+    `is_exact` is for callers who may read templates; other callers get 0, or no entry, for similarities that they may
+    not see (`SimilarityView`).
     """
 
     def __init__(
@@ -118,27 +132,40 @@ class ComparisonService:
         listing: ListingRepository,
         policy_of: PolicyOf,
         identification: IdentificationService,
+        *,
+        gate: LivenessGate | None = None,
     ) -> None:
+        self._gate = gate or LivenessGate()
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._listing = listing
         self._policy_of = policy_of
         self._identification = identification
 
-    def faces(self, photo: bytes, choice: FaceSelection, *, collection: str) -> list[Face]:
+    def faces(self, photo: bytes, choice: FaceSelection, *, collection: str) -> list[SelectedFace]:
         """Return the selected faces of a photo, the largest first; raises NoFace if the photo has no face."""
-        return self._chosen(photo, choice, self._gallery.require(collection))
+        target = self._gallery.require(collection)
+        check = self._gate.check(target, Operation.DETECT)
+        chosen = self._chosen(photo, choice, target, has_liveness=check.is_on)
+        return [SelectedFace(face, check.decide(face)) for face in chosen]
 
     def recognise(
         self, photo: bytes, choice: FaceSelection, *, collection: str, top_k: int, is_exact: bool = True
     ) -> Recognition:
         """Search all identities for the selected faces, without a threshold; raises NoFace if the photo has no face."""
         identification = self._identification.identify(photo, collection=collection, top_k=top_k, is_exact=is_exact)
-        scale = self._scale(self._gallery.require(collection))
+        target = self._gallery.require(collection)
+        scale, check = self._scale(target), self._gate.check(target, Operation.IDENTIFY)
         chosen = [identification.faces[place] for place in choice.places([each.face for each in identification.faces])]
-        return Recognition(
-            [RecognisedFace(each.face, _alike(each.candidates, scale)) for each in chosen], identification
-        )
+        recognised = [
+            RecognisedFace(
+                each.face,
+                _alike(each.candidates, scale) if check.may_match(each.liveness) else [],
+                each.liveness,
+            )
+            for each in chosen
+        ]
+        return Recognition(recognised, identification)
 
     def recognise_embeddings(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, top_k: int, is_exact: bool = True
@@ -161,25 +188,40 @@ class ComparisonService:
         target = self._gallery.require(collection)
         record = self._listing.face(target, face_id, has_embedding=True)
         assert record.embedding is not None  # noqa: S101 - asked for
+        check = self._gate.check(target, Operation.VERIFY)
         seen = self._seen(self._policy_of(target).for_probes(), is_exact=is_exact)
-        faces = self._chosen(photo, choice, target, is_probe=True)
+        faces = self._chosen(photo, choice, target, is_probe=True, has_liveness=check.is_on)
+        selected = [SelectedFace(face, check.decide(face)) for face in faces]
+        check.note_refused(each.liveness for each in selected)
         enrolled = seen.scoring.vector(record.embedding, record.norm)
         return record.identity_id, [
-            ComparedFace(face, seen.score(seen.scoring.vector(face.vector, face.norm), enrolled)) for face in faces
+            ComparedFace(
+                each.face,
+                seen.score(seen.scoring.vector(each.face.vector, each.face.norm), enrolled)
+                if check.may_match(each.liveness)
+                else 0.0,
+                each.liveness,
+            )
+            for each in selected
         ]
 
     def photos(
         self, source: bytes, target: bytes, choice: FaceSelection, *, collection: str, is_exact: bool = True
-    ) -> tuple[Face, list[ComparedFace]]:
+    ) -> tuple[SelectedFace, list[ComparedFace]]:
         """Compare the sole face of `source` with the selected faces of `target`, by the same selection.
 
-        Raises NoFace if one of the photos has no selected face, and SeveralFaces as `FaceSelection.sole`.
+        Liveness is about `source`, the photo to verify in CompreFace's words. Raises NoFace if one of the photos has
+        no selected face, SeveralFaces as `FaceSelection.sole`, and PresentationAttack.
         """
         of = self._gallery.require(collection)
-        face = choice.sole(self._faces(source, of))
+        check = self._gate.check(of, Operation.VERIFY)
+        face = choice.sole(self._faces(source, of, has_liveness=check.is_on))
+        selected = SelectedFace(face, check.decide(face))
+        check.require(selected.liveness)
         seen = self._seen(self._policy_of(of), is_exact=is_exact)
         others = self._chosen(target, choice, of, is_probe=True)
-        return face, [ComparedFace(each, seen.of_faces(each, face)) for each in others]
+        may_match = check.may_match(selected.liveness)
+        return selected, [ComparedFace(each, seen.of_faces(each, face) if may_match else 0.0) for each in others]
 
     def embeddings_with_face(
         self, embeddings: Sequence[NDArray[np.float64]], *, collection: str, face_id: str, is_exact: bool = True
@@ -207,14 +249,26 @@ class ComparisonService:
         return [seen.of_embeddings(unit(each, of.dimension), probe) for each in targets]
 
     def _chosen(
-        self, photo: bytes, choice: FaceSelection, collection: Collection, *, is_probe: bool = False
+        self,
+        photo: bytes,
+        choice: FaceSelection,
+        collection: Collection,
+        *,
+        is_probe: bool = False,
+        has_liveness: bool = False,
     ) -> list[Face]:
-        faces = self._faces(photo, collection, is_probe=is_probe)
+        faces = self._faces(photo, collection, is_probe=is_probe, has_liveness=has_liveness)
         return [faces[place] for place in choice.places(faces)]
 
-    def _faces(self, photo: bytes, collection: Collection, *, is_probe: bool = False) -> AnalysedFaces:
-        is_flip_averaged = collection.settings.is_flip_averaged
-        return self._analysis_of(collection).analyse(photo, is_flip_averaged=is_flip_averaged, is_probe=is_probe)
+    def _faces(
+        self, photo: bytes, collection: Collection, *, is_probe: bool = False, has_liveness: bool = False
+    ) -> AnalysedFaces:
+        return self._analysis_of(collection).analyse(
+            photo,
+            is_flip_averaged=collection.settings.is_flip_averaged,
+            is_probe=is_probe,
+            has_liveness=has_liveness,
+        )
 
     def _scale(self, collection: Collection) -> SimilarityScale:
         return SimilarityScale(self._policy_of(collection).for_probes())

@@ -93,7 +93,12 @@ async def comparison_of(services: ServicesDependency) -> ComparisonService:
     """Return the comparison service."""
     registry = services.registry
     return ComparisonService(
-        registry.analysis_of, services.gallery, services.listing, registry.policy_of, services.identification
+        registry.analysis_of,
+        services.gallery,
+        services.listing,
+        registry.policy_of,
+        services.identification,
+        gate=services.liveness_gate,
     )
 
 

@@ -106,7 +106,7 @@ async def detect(
 ) -> DetectionAnswer:
     """Find the faces of a photo; embeddings are computed as in the collection."""
     work = partial(comparison.faces, request.file, choice, collection=collection)
-    faces, described = await workers.run(options.described, work, lambda found: found)
+    faces, described = await workers.run(options.described, work, lambda found: [each.face for each in found])
     extras = options.extras()
     result = [CompreFaceFace.of(each, extras, its) for each, its in zip(faces, described, strict=True)]
     return DetectionAnswer(result=result, plugins_versions=extras.versions)
@@ -132,7 +132,7 @@ async def verify(
         is_exact=is_exact,
     )
     (source, compared), (of_source, *described) = await workers.run(
-        options.described, work, lambda found: [found[0], *(each.face for each in found[1])]
+        options.described, work, lambda found: [found[0].face, *(each.face for each in found[1])]
     )
     extras = options.extras()
     pair = PairSchema(

@@ -112,7 +112,7 @@ def test_a_photo_with_an_enrolled_face(compare, subjects):
 
 def test_two_photos(compare):
     source, compared = compare.photos(photo(RED), photo(PINK, BLUE), FaceSelection(most=1), collection="people")
-    assert source.detection.score == 0.9
+    assert source.face.detection.score == 0.9
     assert [each.score for each in compared] == [expected(PINK, RED)]
     with pytest.raises(SeveralFaces):
         compare.photos(photo(RED, BLUE), photo(RED), ALL, collection="people")

@@ -79,7 +79,7 @@ def test_every_error_has_a_form_and_a_documented_status(client, error):
     status, body = reworded(problem)
     assert set(body) == {"message", "code", "arcid_code"}
     documented = client.get("/openapi.json").json()["paths"][f"{RECOGNITION}/recognize"]["post"]["responses"]
-    elsewhere = {"precondition_failed", "export_gone", "tus_version_unsupported"}  # no If-Match, archives, uploads here
+    elsewhere = {"precondition_failed", "export_gone", "tus_version_unsupported", "challenge_expired"}
     assert str(status) in documented or error.code in elsewhere
 
 

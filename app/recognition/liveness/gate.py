@@ -91,6 +91,10 @@ class LivenessCheck:
             return Outcome.NO_MATCH
         return Outcome.POSSIBLE if outcome is Outcome.MATCH else outcome
 
+    def may_match(self, decision: LivenessDecision | None) -> bool:
+        """Return whether a face with this decision can match; for callers that decide by a similarity alone."""
+        return self.limited(Outcome.MATCH, decision) is Outcome.MATCH
+
 
 UNCHECKED = LivenessCheck()
 
