@@ -78,15 +78,19 @@ def liveness_of(manifest: Manifest) -> LivenessSection:
 
 
 def open_liveness(packs: Packs, manifest: Manifest) -> PresentationAttackDetector:
+    """Open the detector of a pack; raises as `open_networks`."""
+    section = liveness_of(manifest)
+    networks = open_networks(packs, manifest)
+    return FusedDetector(networks, bias=section.bias, pattern_weight=section.pattern_weight)
+
+
+def open_networks(packs: Packs, manifest: Manifest) -> list[WeightedNetwork]:
     """Open the networks of a pack on the CPU: they are too small to gain from a GPU or from threads.
 
     Raises NetworkMissing, NetworkCorrupt, NetworkInvalid, ManifestInvalid, SettingsInvalid.
     """
-    section = liveness_of(manifest)
-    networks = [
-        WeightedNetwork(_network(packs.read(manifest, each.file), each), each.weight) for each in section.networks
-    ]
-    return FusedDetector(networks, section.bias)
+    networks = liveness_of(manifest).networks
+    return [WeightedNetwork(_network(packs.read(manifest, each.file), each), each.weight) for each in networks]
 
 
 def require_form(section: LivenessNetworkSection, session: Session) -> None:

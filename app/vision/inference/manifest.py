@@ -173,6 +173,8 @@ class LivenessSection(_ManifestSchema):
 
     networks: Annotated[tuple[LivenessNetworkSection, ...], Field(min_length=1)]
     bias: float = 0
+    pattern_weight: Annotated[float, Field(ge=0)] = 0
+    """Log-odds that a regular pattern on the face costs for each unit of strength: `app.vision.liveness.pattern`."""
     attack_below: Annotated[float, Field(ge=0, le=1)]
     """Scores below it are attacks, if no calibration gives another threshold."""
     live_from: Annotated[float, Field(ge=0, le=1)]

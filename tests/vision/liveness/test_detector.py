@@ -33,6 +33,18 @@ def test_the_score_is_the_logistic_function_of_the_weighted_log_odds():
     assert (dark.signs, bright.signs) == ((AttackSign.NETWORK,), ())
 
 
+def test_a_pattern_lowers_the_score_and_is_the_first_reason_if_it_weighs_most():
+    photo = np.full((200, 300, 3), 60, np.uint8)
+    across = 127 + 60 * (np.sin(np.arange(300) * 1.3) * np.cos(np.arange(200) * 1.1)[:, None])
+    screen = np.repeat(across[..., None], 3, axis=2).astype(np.uint8)
+    detector = FusedDetector([weighted(1, live_class=0)], pattern_weight=2)
+    (plain,) = detector.evidence(photo, [face(100)])
+    (shown,) = detector.evidence(screen, [face(100)])
+    assert plain.signs == (AttackSign.NETWORK,)
+    assert shown.signs == (AttackSign.SCREEN_PATTERN, AttackSign.NETWORK)
+    assert shown.score == pytest.approx(logistic(-1.27 - 2 * 3), rel=0.05)
+
+
 def test_a_face_that_cannot_be_judged_is_neither_live_nor_an_attack():
     faces = [face(-40), face(1000), face(300, width=SMALLEST_SIDE - 1)]
     cut, judged, small = FusedDetector([weighted(1)]).evidence(PHOTO, faces)
