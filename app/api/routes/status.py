@@ -55,7 +55,7 @@ class ModelSchema(BaseModel):
     licence: str
     commercial_use: CommercialUse
     is_pulled: bool
-    is_in_use: Annotated[bool, Field(description="The service runs this pack's network.")]
+    is_in_use: Annotated[bool, Field(description="The service runs this pack's networks: to embed, or for attributes.")]
     is_default: Annotated[bool, Field(description="New collections use this pack's network.")]
     model: str | None
     dimension: int | None
@@ -103,7 +103,8 @@ def get_readiness(services: ServicesDependency, admission: AdmissionDependency, 
 @router.get("/models", dependencies=[needs(ANY_KEY), Depends(require_known)])
 def list_models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are pulled, which are in use."""
-    served, default = {each.pack for each in services.registry.all}, services.registry.default
+    default = services.registry.default
+    used = {*services.models.further_packs, *(each.pack for each in services.registry.all)}
     listed = [
         ModelSchema(
             name=each.name,
@@ -111,7 +112,7 @@ def list_models(services: ServicesDependency) -> Models:
             licence=each.licence,
             commercial_use=each.commercial_use,
             is_pulled=services.packs.has(each),
-            is_in_use=each.name in served,
+            is_in_use=each.name in used,
             is_default=each.name == default.pack,
             model=each.embedder.model if each.embedder else None,
             dimension=each.embedder.dimension if each.embedder else None,

@@ -25,14 +25,14 @@ def geometry_components(landmarks: Floats, photo_size: tuple[int, int] | None) -
     The margins are left out if the size is None.
     """
     points = landmarks.astype(np.float64)
-    yaw, pitch, roll = head_pose(points)
+    yaw, pitch, roll = _turn_angles(points)
     found = {name: 100 * float(np.cos(angle)) ** 2 for name, angle in zip(_POSE, (yaw, pitch, roll), strict=True)}
     apart = _length(points[1] - points[0])
     found[Component.INTER_EYE_DISTANCE] = rising(apart / max(float(np.cos(yaw)), 0.3), middle=16, steepness=2)
     return found if photo_size is None else {**found, **_margins(points, photo_size)}
 
 
-def head_pose(points: Points) -> tuple[float, float, float]:
+def _turn_angles(points: Points) -> tuple[float, float, float]:
     """Return estimates of yaw (0..), pitch (0..) and roll, in radians within 90 degrees, of landmarks (5, 2).
 
     They come from the nose tip, which is nearer to the camera, and from perspective: what is farther away is shorter.
