@@ -50,7 +50,7 @@ def anti_spoofing(decision: LivenessDecision | None) -> dict[str, bool | float |
     if decision is None:
         return {}
     is_real, score = decision.verdict is LivenessVerdict.LIVE, decision.score
-    return {"is_real": is_real, "antispoof_score": score if is_real or score is None else 1 - score}
+    return {"is_real": is_real, "antispoof_score": score if is_real or score is None else round(1 - score, 3)}
 
 
 class RepresentationSchema(AntiSpoofingSchema):

@@ -18,6 +18,7 @@ class LivenessVerdict(StrEnum):
 
 NO_CALIBRATION = "uncalibrated"
 """The origin of default thresholds."""
+_DIGITS = 3  # of an answered score; more would only help those who improve an attack step by step
 _WORST_FIRST = (LivenessVerdict.ATTACK, LivenessVerdict.UNCERTAIN, LivenessVerdict.LIVE)
 
 
@@ -25,8 +26,8 @@ _WORST_FIRST = (LivenessVerdict.ATTACK, LivenessVerdict.UNCERTAIN, LivenessVerdi
 class LivenessDecision:
     """The verdict on a face, and the `reasons` against a live person.
 
-    `score`, 0..1, grows with the evidence of a live person; it is None if the face cannot be judged. `calibration` is
-    the origin of the thresholds.
+    `score`, 0..1 and rounded, grows with the evidence of a live person; it is None if the face cannot be judged.
+    `calibration` is the origin of the thresholds.
     """
 
     verdict: LivenessVerdict
@@ -45,7 +46,7 @@ def decide_liveness(evidence: LivenessEvidence, thresholds: LivenessThresholds) 
         verdict = LivenessVerdict.LIVE
     elif evidence.score < thresholds.attack_below:
         verdict = LivenessVerdict.ATTACK
-    return LivenessDecision(verdict, evidence.score, evidence.signs, origin)
+    return LivenessDecision(verdict, round(evidence.score, _DIGITS), evidence.signs, origin)
 
 
 def is_attack(decision: LivenessDecision | None) -> bool:

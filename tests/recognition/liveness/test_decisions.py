@@ -22,6 +22,11 @@ def test_a_face_that_cannot_be_judged_is_uncertain_and_has_no_score():
     assert decision == LivenessDecision(UNCERTAIN, None, (AttackSign.FACE_TOO_SMALL,), "uncalibrated")
 
 
+def test_the_rounded_score_does_not_decide():
+    decision = decide_liveness(LivenessEvidence(0.59999), THRESHOLDS)
+    assert (decision.verdict, decision.score) == (UNCERTAIN, 0.6)
+
+
 def test_the_worst_face_decides():
     live, weak = LivenessDecision(LIVE, 0.9), LivenessDecision(LIVE, 0.7)
     unusable, unsure = LivenessDecision(UNCERTAIN, None), LivenessDecision(UNCERTAIN, 0.4)
