@@ -9,6 +9,7 @@ from app.types import Box, Detection, Pixels
 from app.vision.liveness.evidence import AttackSign, LivenessEvidence
 from app.vision.liveness.networks import LivenessNetwork
 from app.vision.liveness.pattern import pattern_excess
+from app.vision.liveness.upright import turned, turned_box, turns_to_upright
 
 SMALLEST_SIDE = 60
 """Pixels of the shorter side of a face; the source of `minifas-128` ignores smaller ones."""
@@ -48,13 +49,17 @@ class FusedDetector:
 
     def evidence(self, pixels: Pixels, detections: Sequence[Detection]) -> list[LivenessEvidence]:
         """See `PresentationAttackDetector.evidence`."""
-        found = [obstacles(each.box, pixels.shape) for each in detections]
-        boxes = [each.box for each, of_face in zip(detections, found, strict=True) if not of_face]
-        judged = iter(self._judged(pixels, boxes))
-        return [
-            LivenessEvidence(_UNUSABLE_SCORE, of_face, is_usable=False) if of_face else next(judged)
-            for of_face in found
-        ]
+        found = {
+            place: LivenessEvidence(_UNUSABLE_SCORE, of_face, is_usable=False)
+            for place, each in enumerate(detections)
+            if (of_face := obstacles(each.box, pixels.shape))
+        }
+        turns = {place: turns_to_upright(each.landmarks) for place, each in enumerate(detections) if place not in found}
+        for turn in sorted(set(turns.values())):
+            places = [place for place, of_face in turns.items() if of_face == turn]
+            boxes = [turned_box(detections[place].box, pixels.shape, turn) for place in places]
+            found |= zip(places, self._judged(turned(pixels, turn), boxes), strict=True)
+        return [found[place] for place in range(len(detections))]
 
     def _judged(self, pixels: Pixels, boxes: Sequence[Box]) -> Iterator[LivenessEvidence]:
         for start in range(0, len(boxes), _FACES_AT_ONCE):

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -6,6 +8,7 @@ from app.vision.liveness import AttackSign, LivenessEvidence
 from app.vision.liveness.crops import CropKind
 from app.vision.liveness.detector import SMALLEST_SIDE, FusedDetector, WeightedNetwork, obstacles
 from app.vision.liveness.networks import LivenessInput, LivenessNetwork
+from app.vision.liveness.upright import turned, turned_box
 from tests.vision.liveness.fakes import SIDE, brightness_session
 
 PHOTO = np.zeros((200, 1500, 3), np.uint8)
@@ -52,6 +55,28 @@ def test_a_face_that_cannot_be_judged_is_neither_live_nor_an_attack():
     assert small == LivenessEvidence(0.5, (AttackSign.FACE_TOO_SMALL,), is_usable=False)
     assert judged.is_usable
     assert judged.score > 0.7
+
+
+def test_turned_faces_are_judged_upright():
+    photo: Pixels = np.random.default_rng(5).integers(0, 256, (300, 200, 3), np.uint8)
+    landmarks = np.array([[60, 80], [100, 80], [80, 100], [65, 125], [95, 125]], np.float32)
+    upright = Detection((40.0, 50.0, 120.0, 150.0), 0.9, landmarks)
+    detector = FusedDetector([weighted(1), shifted()])
+    (expected,) = detector.evidence(photo, [upright])
+    for turns in (1, 2, 3):
+        on_side = replace(
+            upright, box=turned_box(upright.box, photo.shape, turns), landmarks=left_turned(landmarks, turns)
+        )
+        (judged,) = detector.evidence(turned(photo, turns), [on_side])
+        assert judged.score == pytest.approx(expected.score, rel=1e-5)
+
+
+def left_turned(landmarks: Floats, turns: int) -> Floats:
+    width, height = 200, 300
+    for _ in range(turns):
+        landmarks = np.stack([landmarks[:, 1], width - landmarks[:, 0]], axis=1)
+        width, height = height, width
+    return landmarks
 
 
 def test_a_crowd_is_judged_in_order():
