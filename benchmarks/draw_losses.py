@@ -9,6 +9,7 @@ Needs PyTorch (make training) and Matplotlib (make tools).
 """
 
 import argparse
+from collections.abc import Sequence
 from functools import cache, partial
 from pathlib import Path
 
@@ -32,9 +33,10 @@ def draw(options: argparse.Namespace) -> dict[str, Figure]:
         "boundaries": drawing.boundaries(options.losses or drawing.LOSSES),
     }
     if options.run:
-        sources = {run: open_data(config_of(run).data, open_once).source for run in options.run}
-        runs = {run.name: stages(run, source, options.snapshots) for run, source in sources.items()}
-        figures["convergence"] = drawing.convergences({run.name: convergence(run) for run in options.run})
+        folders = by_title(options.run)
+        sources = {title: open_data(config_of(run).data, open_once).source for title, run in folders.items()}
+        runs = {title: stages(folders[title], source, options.snapshots) for title, source in sources.items()}
+        figures["convergence"] = drawing.convergences({title: convergence(run) for title, run in folders.items()})
         figures["angles"] = drawing.distributions(runs)
     if options.eight is not None:
         people = eight_people.eight_of(open_path(options.eight, open_once, is_aligned=options.aligned).source)
@@ -44,6 +46,12 @@ def draw(options: argparse.Namespace) -> dict[str, Figure]:
         }
         figures["eight_people"] = drawing.planes(planes, people.people)
     return figures
+
+
+def by_title(runs: Sequence[Path]) -> dict[str, Path]:
+    """Return the folders of runs by their names; by their paths if two have the same name."""
+    names = [run.absolute().name for run in runs]
+    return dict(zip(names if len(set(names)) == len(names) else map(str, runs), runs, strict=True))
 
 
 def _curve(text: str) -> Curve:

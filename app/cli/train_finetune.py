@@ -32,6 +32,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
         float, typer.Option(help="Highest learning rate of the network.")
     ] = _BACKBONE_RATE,
     loss: options.Loss = None,
+    recipe: options.Recipe = None,
     epochs: options.Epochs = None,
     batch_size: options.BatchSize = None,
     seed: options.Seed = None,
@@ -41,7 +42,7 @@ def finetune(  # noqa: PLR0913 - the options of a command
     """Fine-tune a pack's network on your photos, with the options of `arcid train`. Export the run like any other."""
     require_training()
     given = options.by_key(
-        assignments, data=data, aligned=aligned, loss=loss, epochs=epochs, batch_size=batch_size,
+        assignments, recipe=recipe, data=data, aligned=aligned, loss=loss, epochs=epochs, batch_size=batch_size,
         learning_rate=learning_rate, seed=seed, device=device,
     )  # fmt: skip
     values = options.values_of(config, out, given, is_resumed=resume, is_check=check, defaults=_DEFAULTS)

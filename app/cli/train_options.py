@@ -75,7 +75,7 @@ def values_of(
         options: Values by dotted name; None is not set.
         is_resumed: Without `config`, start with the configuration of the run in `out`, if it has one.
         is_check: Whether the run is only checked.
-        defaults: Values by dotted name.
+        defaults: Values by dotted name, of a run without a recipe.
 
     Raises TrainingInvalid if `out` is missing, the file is not valid TOML, or there is no run to continue.
     """
@@ -84,9 +84,11 @@ def values_of(
     from app.training.config import CONFIG, read_config  # noqa: PLC0415 - NumPy, which help does not need
 
     values: dict[str, Any] = {}
-    put_all(values, defaults or {})
+    file = {} if config is None else read_config(config)
+    if options.get("recipe", file.get("recipe")) is None:
+        put_all(values, defaults or {})
     if config is not None:
-        values = overlay(values, read_config(config))
+        values = overlay(values, file)
     elif is_resumed and out is not None and (out / CONFIG).exists():
         values = read_config(out / CONFIG)
     elif is_resumed and options.get("data.path") is None:

@@ -142,13 +142,13 @@ def test_a_wrong_key_and_the_first_line_do_not_wait_for_pytorch(people):
         assert "Traceback" not in done.stderr
 
 
-def test_finetune_has_the_options_of_train_except_for_the_network_and_its_recipe():
+def test_finetune_has_the_options_of_train_except_for_the_network():
     group = get_command(cli).commands["train"].load()  # type: ignore[attr-defined] # it is a group
     train, finetune = (
         {option for parameter in command.params for option in parameter.opts}
         for command in (group, group.commands["finetune"])
     )
-    assert train - finetune == {"--backbone", "--network", "--recipe", "--from"}
+    assert train - finetune == {"--backbone", "--network", "--from"}
     assert finetune - train == {"--pack", "--freeze", "--backbone-learning-rate"}
 
 

@@ -150,3 +150,12 @@ def test_the_same_figures_give_the_same_file(tmp_path):
     for name in ("one", "two"):
         drawing.write(drawing.target_logits(), tmp_path / f"{name}.svg")
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_two_runs_of_one_name_are_drawn_by_their_paths(run, tmp_path):
+    again = tmp_path / "other" / run.name
+    again.parent.mkdir()
+    again.symlink_to(run)
+    first, second = draw_losses.by_title([run, again])
+    assert (first, second) == (str(run), str(again))
+    assert list(draw_losses.by_title([run])) == [run.name]

@@ -88,6 +88,18 @@ def test_a_finetuned_network_is_exported_with_the_packs_licence(arcid, people, a
     assert packs.verified(manifest, "finer.onnx")
 
 
+def test_a_finetuned_network_has_the_loss_and_the_schedule_of_a_recipe(arcid, people, tmp_path):
+    run = tmp_path / "runs" / "by-recipe"
+    options = ["--aligned", "--batch-size", 6, "--set", "schedule.iterations=2"]
+    command = ["train", "finetune", "--pack", "small", "--data", people, "--out", run]
+    arcid(*command, "--recipe", "am-softmax", *options)
+    config = load_trained(run).config
+    assert config.start is not None
+    assert (config.start.pack, config.loss.name, config.loss.scale) == ("small", "cosface", 30)
+    assert (config.schedule.kind, config.schedule.learning_rate, config.schedule.epochs) == ("step", 0.1, None)
+    assert config.start.rate == pytest.approx(0.02)  # the network itself keeps its own, low rate
+
+
 def test_a_student_is_exported_with_the_terms_of_its_teacher(arcid, people, added, tmp_path):
     run = tmp_path / "runs" / "student"
     options = ["--aligned", "--epochs", 1, "--batch-size", 6, "--set", "backbone.width=0.125"]
