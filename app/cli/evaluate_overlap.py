@@ -25,7 +25,9 @@ def overlap(  # noqa: PLR0913 - the options of a command
     first: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of people, or of photos.")],
     second: Annotated[Path, typer.Argument(exists=True, file_okay=False, help="Folder of people, or of photos.")],
     *,
-    out: Annotated[Path, typer.Option(file_okay=False, help="Folder for overlap.json, overlap.csv, exclude.txt.")],
+    out: Annotated[
+        Path | None, typer.Option(file_okay=False, help="Folder for overlap.json, overlap.csv, exclude.txt.")
+    ] = None,
     max_fmr: Annotated[
         float | None, typer.Option(help="FMR of the threshold; default: one pair of photos is expected by chance.")
     ] = None,
@@ -43,7 +45,8 @@ def overlap(  # noqa: PLR0913 - the options of a command
     settings = bench.settings_with(pack, detector, flip=flip)
     with bench.open_bench(settings, is_aligned=aligned, is_degraded=False, is_cached=not no_cache) as opened:
         _check(opened.calibration, max_fmr, threshold)
-        out.mkdir(parents=True, exist_ok=True)
+        if out is not None:
+            out.mkdir(parents=True, exist_ok=True)
         with counting("files", sum(map(len, photos))) as advance:
             duplicates = find_duplicates(*photos, advance)
         ours, theirs = opened.embed(photos[0]), opened.embed(photos[1])
@@ -52,7 +55,8 @@ def overlap(  # noqa: PLR0913 - the options of a command
         with counting("comparisons", comparisons) as advance:
             shared = find_shared(ours, theirs, limit, duplicates, advance)
     found = Overlap(ours, theirs, limit, rate, shared, duplicates)
-    write_overlap(found, opened.setup, out)
+    if out is not None:
+        write_overlap(found, opened.setup, out)
     _print(found, out)
 
 
@@ -71,7 +75,7 @@ def _threshold(calibration: Calibration | None, max_fmr: float, threshold: float
     return max_fmr, calibration.threshold(max_fmr)
 
 
-def _print(overlap: Overlap, out: Path) -> None:
+def _print(overlap: Overlap, out: Path | None) -> None:
     table = Table("first", "second", "similarity", "pairs", "identical files", box=None)
     for person in overlap.shared[:_SHOWN]:
         similarity = f"{person.similarity:.3f}" if person.pairs else ""
@@ -83,10 +87,11 @@ def _print(overlap: Overlap, out: Path) -> None:
         console.print(f"... and {len(overlap.shared) - _SHOWN:,} more", highlight=False)
     renamed = sum(not person.is_same_name for person in overlap.shared)
     expected = overlap.expected_false_pairs
-    promise = "" if expected is None else f"; by chance, {expected:.2g} pairs of photos are expected above it"
+    promise = "" if expected is None else f"; pairs of photos expected above it by chance: {expected:.2g}"
+    written = "; --out FOLDER writes all of them, and the photos to exclude" if out is None else f"; {out}"
     console.print(
         f"{counted(len(overlap.shared), 'person is', 'people are')} in both, {renamed:,} of them under another name; "
-        f"threshold {overlap.threshold:.3f}{promise}; {out}",
+        f"threshold {overlap.threshold:.3f}{promise}{written}",
         highlight=False,
         soft_wrap=True,
     )

@@ -63,6 +63,7 @@ def test_people_in_two_folders_are_named(evaluate, faces_of, faceless, tmp_path)
     assert len((out / "exclude.txt").read_text().splitlines()) == 5
     flat = tmp_path / "test" / "Eve"
     assert "1 person is in both" in evaluate("overlap", tmp_path / "train", flat, "--out", out, "--threshold", "0.5")
+    assert "--out FOLDER writes all of them" in evaluate("overlap", tmp_path / "train", flat)
     with pytest.raises(EvaluationInvalid, match="between 0 and 1"):
         evaluate("overlap", tmp_path / "train", flat, "--out", out, "--max-fmr", "2")
 
