@@ -49,7 +49,10 @@ class LivenessLoader:
     @cached_property
     def fingerprint(self) -> str:
         """The SHA-256 of all that shapes a score: the networks, their crops and weights."""
-        described = [self.sha256s, self.section.model_dump(exclude={"attack_below", "live_from"})]
+        described = [
+            self.sha256s,
+            self.section.model_dump(exclude={"attack_below", "live_from"}, exclude_defaults=True),
+        ]
         return hashlib.sha256(json.dumps(described, sort_keys=True).encode()).hexdigest()
 
     def thresholds(self) -> LivenessThresholds:

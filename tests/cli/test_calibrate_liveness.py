@@ -70,6 +70,7 @@ def test_the_service_decides_by_the_stored_thresholds(run, live, store):
     assert stored.detector == store.registry.detector_of(collection)
     after = store.liveness_thresholds(collection)
     assert (after.live_from, after.origin) == (stored.live_from, "door/1")
+    assert store.liveness_gate.thresholds(collection) == after
     assert store.liveness_thresholds(None) == before
 
 
