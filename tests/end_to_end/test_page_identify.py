@@ -80,7 +80,7 @@ def test_a_verdict_on_liveness_is_said_in_words(page, faces_of):
         identify(page, faces_of[0])
         assert page.locator("#identify-result h3").inner_text() == heading
         badge = page.locator("#identify-result .liveness.attack")
-        assert badge.inner_text() == "Print or screen: pattern of a screen, glare (not calibrated)"
+        assert badge.inner_text() == "Print or screen: pattern of a screen or print, glare (not calibrated)"
     text = page.locator("#identify-result .face").inner_text()
     assert "Refused, because this seems to be a print or a screen, not a person." in text
 

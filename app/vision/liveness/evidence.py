@@ -12,7 +12,7 @@ class AttackSign(StrEnum):
     """A sign that a photo shows an artefact (print, screen or mask), not a person; or why it cannot be judged."""
 
     NETWORK = "network"
-    SCREEN_PATTERN = "screen_pattern"
+    SCREEN_PATTERN = "screen_pattern"  # also the dots of a print: their spectra are alike
     PRINT_PATTERN = "print_pattern"
     BORDER = "border"
     FLAT_COLOUR = "flat_colour"
