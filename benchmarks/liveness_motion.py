@@ -1,12 +1,13 @@
 """Measure the geometry of liveness challenges: flat photos moved by hand, re-encoded photos, and turned heads.
 
-python benchmarks/liveness_motion.py --portraits DIR --turned DIR [--tilts 20] [--people 8]
+python benchmarks/liveness_motion.py --portraits DIR --turned DIR [--smiling DIR] [--tilts 20] [--people 8]
 
 `--portraits` contains frontal photos. Each is seen as a flat photo: moved, scaled, rotated and tilted in perspective by
 up to 60 degrees, also bent around an upright cylinder. `--turned` contains a folder per person, such as LFW's; the
-people with the most photos are compared with their own frontal photos, and stand for heads that turn. Every photo is
-detected as the service does. A table has the parallax of the nose in eye distances, and the share of views that would
-follow each prompt that shows depth, or count as flat.
+people with the most photos are compared with their own frontal photos, and stand for heads that turn. `--smiling`
+contains photos of the people of `--portraits`, under the same names. Every photo is detected as the service does. A
+table has the parallax of the nose in eye distances, and the share of views that would follow each prompt that shows
+depth, or count as flat.
 """
 
 import argparse
@@ -119,6 +120,16 @@ def flat_photos(detector: Detector, portraits: Path, tilts: int) -> None:
         report(name, motions)
 
 
+def smiles(detector: Detector, portraits: Path, smiling: Path) -> None:
+    """Print the row of people who smile instead of moving."""
+    pairs = [(portraits / each.name, each) for each in sorted(smiling.iterdir()) if (portraits / each.name).exists()]
+    faces = [[landmarks_of(detector, pixels_of(path)) for path in pair] for pair in pairs]
+    motions = [between(*pair) for pair in faces]
+    report("smiling", motions)
+    along = [each.along for each in motions if each is not None]
+    print(f"{'  downwards':24} {'':6} {' '.join(f'{each:6.3f}' for each in np.quantile(along, (0.5, 0.95, 0.99, 1)))}")
+
+
 def turned_heads(detector: Detector, folder: Path, people: int) -> None:
     """Print the row of other photos of the same people, each against frontal ones."""
     motions: list[Motion | None] = []
@@ -144,6 +155,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--portraits", type=Path, required=True)
     parser.add_argument("--turned", type=Path, required=True)
+    parser.add_argument("--smiling", type=Path)
     parser.add_argument("--tilts", type=int, default=20)
     parser.add_argument("--people", type=int, default=8)
     parser.add_argument("--detector", default="yunet+retinaface")
@@ -153,6 +165,8 @@ def main() -> None:
     names = " ".join(f"{each:>9}" for each in (*(prompt.value[-9:] for prompt in _DEPTH_PROMPTS), "flat"))
     print(f"{'':24} {'n':>6} {'median':>6} {'95 %':>6} {'99 %':>6} {'most':>6} {names}")
     flat_photos(detector, options.portraits, options.tilts)
+    if options.smiling is not None:
+        smiles(detector, options.portraits, options.smiling)
     turned_heads(detector, options.turned, options.people)
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from arcid import (
     AsyncClient,
+    ChallengeFrame,
     Client,
     Conflict,
     ConnectionFailed,
@@ -181,3 +182,17 @@ def test_the_async_client_does_the_same(address, portrait, faces_of):
 def test_nobody_answers_there():
     with Client("http://127.0.0.1:1", retries=0) as client, pytest.raises(ConnectionFailed, match="GET /healthz"):
         client.healthz()
+
+
+def test_a_challenge_is_answered_once(service, faces_of, faceless):
+    challenge = service.liveness.create()
+    assert challenge.nonce not in repr(challenge)
+    frames = [ChallengeFrame(faces_of[0], 0), ChallengeFrame(faceless, 400)]
+    judged = service.liveness.answer(challenge, frames, identity_id="nobody")
+    assert (judged.verdict, judged.reasons) == ("uncertain", ("prompt_not_followed",))
+    assert [each.prompt for each in judged.prompts] == list(challenge.prompts)
+    assert [each.code for each in judged.frames] == [None, "no_face"]
+    assert (judged.best_frame, judged.verification) == (0, None)
+    with pytest.raises(Conflict) as used:
+        service.liveness.answer(challenge, frames)
+    assert used.value.code == "challenge_used"

@@ -94,6 +94,7 @@ def check(seen):
     assert seen["many"] == [[["match", "ada/1"]], [["match", "bob"]]]
     assert seen["verified"] == ["match", "match", "no_match"]
     assert (seen["detected"], seen["searched"]) == (1, "ada/1")
+    assert (seen["judged"], seen["used"]) == (["uncertain", ["not_an_image"] * 2], "challenge_used")
     assert seen["renamed"] == ["Ada Lovelace", {}, True]
     assert seen["people"] == ["ada/1", "bob"]
     assert seen["image"] == ["image/jpeg", [0xFF, 0xD8]]

@@ -296,6 +296,15 @@ def test_who_has_expired_is_found_no_more_and_then_erased(engine, kept):
     assert Trail(engine).verify().breaks == []
 
 
+def test_other_data_is_deleted_with_a_sweep(engine, kept):
+    deleted: list[str] = []
+    chores = [lambda: deleted.append("frames")]
+    keeper = RetentionWorker(kept, Retention(engine), TaskLock(engine), Scrubber(engine), every=60, chores=chores)
+    keeper.step()
+    keeper.step()  # not due yet
+    assert deleted == ["frames"]
+
+
 def test_a_collection_keeps_people_for_so_many_days(engine, kept):
     people, vectors = kept.create("people"), vectors_of(2)
     for name, vector in zip(("old", "new"), vectors, strict=True):

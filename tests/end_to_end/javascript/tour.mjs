@@ -41,6 +41,11 @@ export async function tour({ ArcidClient, arcid, ada, adaToo, bob, faceless, zip
   seen.detected = (await arcid.detect(ada, { landmarks: false })).faces.length;
   const { faces, model } = await arcid.embed(ada);
   seen.searched = (await arcid.search(faces[0].embedding, { model })).candidates[0].identity_id;
+  const challenge = await arcid.liveness.create();
+  const frames = [0.4, 400].map((at_ms) => ({ photo: new Blob([String(Math.random())]), at_ms })); // each counts once
+  const judged = await arcid.liveness.answer(challenge, frames);
+  seen.judged = [judged.verdict, judged.frames.map((each) => each.code)];
+  seen.used = (await reasonOf(() => arcid.liveness.answer(challenge, frames)))?.code;
   seen.calibration = (await arcid.calibration()).points.length > 0;
 
   const person = await arcid.identities.get("ada/1");
