@@ -32,7 +32,10 @@ class TimmNetwork(nn.Module):
                 message = unknown_name("network of timm", name, known, otherwise="timm.list_models() lists all")
                 raise TrainingInvalid(message) from error
             raise TrainingInvalid(f"backbone {spec.name} cannot be constructed: {error}") from error
-        shape = tuple(_output_of(self.body).shape[1:])
+        try:
+            shape = tuple(_output_of(self.body).shape[1:])
+        except (AssertionError, RuntimeError, ValueError) as error:  # vision transformers assert the size of photos
+            raise TrainingInvalid(f"backbone {spec.name} does not take crops of 112x112: {error}") from error
         if len(shape) != 3 or shape[0] != self.body.num_features:
             raise TrainingInvalid(f"backbone {spec.name} gives {shape}, not a map of channels, height and width")
         self.output = output_layers(spec, shape[0], positions=shape[1] * shape[2])

@@ -69,6 +69,7 @@ def test_options_are_those_of_timm():
         ("densenet122", {}, r"unknown network of timm 'densenet122'; did you mean densenet121 or"),
         ("densenet121", {"depth": 3}, "timm:densenet121 cannot be constructed: .*depth"),
         ("vit_tiny_patch16_224", {"img_size": 112}, "not a map"),
+        ("vit_tiny_patch16_224", {}, "does not take crops of 112x112"),
     ],
 )
 def test_what_does_not_fit_is_named(name, options, message):
