@@ -14,6 +14,7 @@ from app.api.http.body import FILE_FIELDS
 from app.api.http.field_names import meant
 from app.api.schemas import fields, probe_requests, requests
 from app.api.schemas.base64_photos import bytes_of
+from app.api.schemas.challenges import ChallengeAnswer
 from app.compreface.requests import CompreFacePair, CompreFacePhoto
 from app.deepface.requests import DeepFacePair, DeepFacePhoto
 from tests.api.test_errors import expect
@@ -56,7 +57,7 @@ def _file_fields(schema: type[BaseModel]) -> set[str]:
 
 def test_the_fields_that_hold_files_are_known():
     members = [*vars(requests).values(), *vars(probe_requests).values(), CompreFacePhoto, CompreFacePair]
-    members += [DeepFacePhoto, DeepFacePair]
+    members += [DeepFacePhoto, DeepFacePair, ChallengeAnswer]
     schemas = [each for each in members if isinstance(each, type) and issubclass(each, BaseModel) and each != BaseModel]
     assert set.union(*(_file_fields(each) for each in schemas)) == FILE_FIELDS
 
