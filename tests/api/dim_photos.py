@@ -23,7 +23,7 @@ class Brightness:
     def evidence(self, pixels: Pixels, detections: Sequence[Detection]) -> list[LivenessEvidence]:
         self.photos += 1
         is_dim = pixels[::8, ::8].mean() < DIM
-        of_each = LivenessEvidence(0.05, (AttackSign.SCREEN_PATTERN,)) if is_dim else LivenessEvidence(0.95)
+        of_each = LivenessEvidence(0.05, (AttackSign.REGULAR_PATTERN,)) if is_dim else LivenessEvidence(0.95)
         return [of_each] * len(detections)
 
     @contextmanager

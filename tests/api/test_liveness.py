@@ -10,7 +10,7 @@ from app.errors import NetworkMissing
 from tests.api.dim_photos import Brightness, dimmed
 from tests.api.test_errors import expect
 
-ATTACK = {"score": 0.05, "verdict": "attack", "reasons": ["screen_pattern"], "calibration": "uncalibrated"}
+ATTACK = {"score": 0.05, "verdict": "attack", "reasons": ["regular_pattern"], "calibration": "uncalibrated"}
 LIVE = {"score": 0.95, "verdict": "live", "reasons": [], "calibration": "uncalibrated"}
 
 

@@ -7,7 +7,7 @@ from tests.compreface.asking import RECOGNITION, add, expect
 
 RECOGNISE, DETECT = f"{RECOGNITION}/recognize", "/api/v1/detection/detect"
 VERIFY = "/api/v1/verification/verify"
-ATTACK = {"score": 0.05, "verdict": "attack", "reasons": ["screen_pattern"], "calibration": "uncalibrated"}
+ATTACK = {"score": 0.05, "verdict": "attack", "reasons": ["regular_pattern"], "calibration": "uncalibrated"}
 LIVE = {"score": 0.95, "verdict": "live", "reasons": [], "calibration": "uncalibrated"}
 
 

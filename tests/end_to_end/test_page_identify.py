@@ -64,7 +64,8 @@ def test_a_possible_match_says_what_is_in_doubt(page, faces_of):
 
 
 def test_a_verdict_on_liveness_is_said_in_words(page, faces_of):
-    attack = {"score": 0.05, "verdict": "attack", "reasons": ["screen_pattern", "glare"], "calibration": "uncalibrated"}
+    reasons = ["regular_pattern", "network"]
+    attack = {"score": 0.05, "verdict": "attack", "reasons": reasons, "calibration": "uncalibrated"}
     changes: list[dict[str, object]] = [
         {"liveness": attack},
         {"liveness": attack, "verdict": "unknown", "candidates": []},
@@ -80,7 +81,7 @@ def test_a_verdict_on_liveness_is_said_in_words(page, faces_of):
         identify(page, faces_of[0])
         assert page.locator("#identify-result h3").inner_text() == heading
         badge = page.locator("#identify-result .liveness.attack")
-        assert badge.inner_text() == "Print or screen: pattern of a screen or print, glare (not calibrated)"
+        assert badge.inner_text() == "Print or screen: pattern of a screen or print, looks recorded (not calibrated)"
     text = page.locator("#identify-result .face").inner_text()
     assert "Refused, because this seems to be a print or a screen, not a person." in text
 

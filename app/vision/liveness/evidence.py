@@ -12,12 +12,7 @@ class AttackSign(StrEnum):
     """A sign that a photo shows an artefact (print, screen or mask), not a person; or why it cannot be judged."""
 
     NETWORK = "network"
-    SCREEN_PATTERN = "screen_pattern"  # also the dots of a print: their spectra are alike
-    PRINT_PATTERN = "print_pattern"
-    BORDER = "border"
-    FLAT_COLOUR = "flat_colour"
-    GLARE = "glare"
-    UNEVEN_SHARPNESS = "uneven_sharpness"
+    REGULAR_PATTERN = "regular_pattern"  # of a screen's pixels or a print's dots: their spectra are alike
     FACE_TOO_SMALL = "face_too_small"
     FACE_CUT_OFF = "face_cut_off"
 

@@ -41,7 +41,7 @@ class Liveness(Value):
     """Whether a person is in front of the camera (`live`), or a print or a screen is (`attack`).
 
     `score` goes from 0 to 1 (live); it is None if the face cannot be judged. `reasons` are signs against a live person,
-    such as `screen_pattern`. `calibration` names the thresholds; the error rates of `uncalibrated` ones are not known.
+    such as `regular_pattern`. `calibration` names the thresholds; the error rates of `uncalibrated` ones are not known.
     """
 
     score: float | None

@@ -31,7 +31,7 @@ OFF, OBSERVE, ENFORCE = LivenessMode
 LIVE, UNCERTAIN, ATTACK = LivenessVerdict
 PALE = (255, 30, 30)  # a red face, too
 EVIDENCE = {
-    PINK: LivenessEvidence(0.1, (AttackSign.SCREEN_PATTERN, AttackSign.GLARE)),
+    PINK: LivenessEvidence(0.1, (AttackSign.REGULAR_PATTERN, AttackSign.NETWORK)),
     PALE: LivenessEvidence(0, (AttackSign.FACE_TOO_SMALL,), is_usable=False),
 }
 
@@ -149,7 +149,7 @@ def test_observed_verdicts_are_stated_and_change_nothing(gated):
     gated.set(OBSERVE)
     result = gated.verification.verify_photo([photo(PINK)], photo(RED), collection="people")
     assert result.verdict is Outcome.MATCH
-    assert result.probe.liveness == LivenessDecision(ATTACK, 0.1, (AttackSign.SCREEN_PATTERN, AttackSign.GLARE))
+    assert result.probe.liveness == LivenessDecision(ATTACK, 0.1, (AttackSign.REGULAR_PATTERN, AttackSign.NETWORK))
     assert result.reference.liveness is None
     assert gated.judge.photos == 1  # the reference is not in front of the camera
     assert gated.counted() == {("verify", "observe", "attack"): 1}

@@ -44,7 +44,7 @@ def test_a_pattern_lowers_the_score_and_is_the_first_reason_if_it_weighs_most():
     (plain,) = detector.evidence(photo, [face(100)])
     (shown,) = detector.evidence(screen, [face(100)])
     assert plain.signs == (AttackSign.NETWORK,)
-    assert shown.signs == (AttackSign.SCREEN_PATTERN, AttackSign.NETWORK)
+    assert shown.signs == (AttackSign.REGULAR_PATTERN, AttackSign.NETWORK)
     assert shown.score == pytest.approx(logistic(-1.27 - 2 * 3), rel=0.05)
 
 
