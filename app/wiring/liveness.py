@@ -64,6 +64,11 @@ class LivenessLoader:
         for each in self.section.networks:
             self._packs.verified(self.manifest, each.file)
 
+    @property
+    def is_open(self) -> bool:
+        """Whether a request has needed the detector."""
+        return self._detector is not None
+
     def open(self) -> PresentationAttackDetector:
         """Return the detector. The first call opens it; raises NetworkError's children and SettingsInvalid."""
         with self._opening:

@@ -74,6 +74,12 @@ class ModelLoader:
         """The packs that the settings need besides those of recognition."""
         return [AGE_GENDER_PACK] if NETWORK_ATTRIBUTES.intersection(self._settings.attributes) else []
 
+    @property
+    def packs_in_use(self) -> frozenset[str]:
+        """The packs whose networks run: to embed, for attributes, and for liveness once a request needed it."""
+        liveness = [self.liveness.manifest.name] if self.liveness.is_open else []
+        return frozenset([*(each.pack for each in self.served), *self.further_packs, *liveness])
+
     def require_files(self) -> None:
         """Check the files of all needed networks; raises NetworkMissing, NetworkCorrupt with the remedy."""
         for further in map(self._packs.manifest, self.further_packs):

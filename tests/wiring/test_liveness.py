@@ -59,7 +59,9 @@ def added(tmp_path):
 
 
 def test_the_detector_is_opened_when_it_is_needed_and_once(added):
-    loader = ModelLoader(Settings(liveness={"pack": "bright"}), added).liveness
+    models = ModelLoader(Settings(liveness={"pack": "bright"}), added)
+    loader = models.liveness
+    assert models.packs_in_use == {"open"}
     with ThreadPoolExecutor(8) as pool:
         (detector,) = set(pool.map(lambda _: loader.open(), range(8)))
     (dark,) = detector.evidence(np.zeros((400, 300, 3), np.uint8), [FACE])
@@ -68,6 +70,7 @@ def test_the_detector_is_opened_when_it_is_needed_and_once(added):
     assert bright.score > 0.99
     assert (loader.section.attack_below, loader.section.live_from) == (0.2, 0.5)
     loader.require_files()
+    assert models.packs_in_use == {"open", "bright"}
 
 
 def test_a_missing_pack_names_the_command_that_pulls_it(tmp_path):

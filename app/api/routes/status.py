@@ -55,7 +55,7 @@ class ModelSchema(BaseModel):
     licence: str
     commercial_use: CommercialUse
     is_pulled: bool
-    is_in_use: Annotated[bool, Field(description="The service runs this pack's networks: to embed, or for attributes.")]
+    is_in_use: Annotated[bool, Field(description="The service runs it: to embed, for attributes or for liveness.")]
     is_default: Annotated[bool, Field(description="New collections use this pack's network.")]
     model: str | None
     dimension: int | None
@@ -104,7 +104,7 @@ def get_readiness(services: ServicesDependency, admission: AdmissionDependency, 
 def list_models(services: ServicesDependency) -> Models:
     """List the packs: licence, whether they are pulled, which are in use."""
     default = services.registry.default
-    used = {*services.models.further_packs, *(each.pack for each in services.registry.all)}
+    used = services.models.packs_in_use
     listed = [
         ModelSchema(
             name=each.name,
