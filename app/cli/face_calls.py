@@ -4,8 +4,8 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Protocol
 
-from app.api.routes.analyse import DetectAnswer
-from app.api.schemas.answers import EnrollAnswer, FaceSchema, VerifyAnswer
+from app.api.routes.analyse import DetectAnswer, DetectedFaceSchema
+from app.api.schemas.answers import EnrollAnswer, VerifyAnswer
 from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.resources import IdentitiesPage
 from app.cli.default_collection import ensure_default
@@ -60,7 +60,8 @@ class LocalCalls:
     def detect(self, photo: bytes) -> DetectAnswer:
         """See `FaceCalls`."""
         seen = self._container.examination.examine(photo)
-        return DetectAnswer(faces=[FaceSchema.of(each) for each in seen.faces], faces_truncated=seen.is_truncated)
+        faces = [DetectedFaceSchema.of(each) for each in seen.faces]
+        return DetectAnswer(faces=faces, faces_truncated=seen.is_truncated)
 
     def enroll(
         self, photos: Sequence[bytes], *, identity_id: str | None, name: str | None, collection: str

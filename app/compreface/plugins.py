@@ -10,7 +10,7 @@ from app.vision.attributes import AGE_SHARE, AgeEstimate, Covering, CoveringEsti
 PLUGINS = frozenset({Attribute.AGE, Attribute.GENDER, Attribute.MASK, Attribute.POSE})
 """Attributes that CompreFace has a plugin for; the names are the same."""
 
-Probability = Annotated[float, AfterValidator(lambda value: round(value, 5)), Field(ge=0, le=1)]
+Probability = Annotated[float, Field(ge=0, le=1), AfterValidator(lambda value: round(value, 5))]
 Degrees = Annotated[float, AfterValidator(lambda value: round(value, 2))]
 
 

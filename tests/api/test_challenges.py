@@ -8,9 +8,12 @@ import numpy as np
 import pytest
 from liveness_motion import tilted, turning
 
+from app.access.key_store import KeyStore
+from app.access.keys import NewKey, Scope
 from app.config.groups import LivenessSettings
 from app.vision.liveness.prompts import Prompt
 from tests.api.challenges import answer, change, closer, create, decoded, encoded, form_of, refused
+from tests.api.test_permissions import bearer
 
 # Photos of people of LFW: the first one, and those in which the head is turned unlike in the first one of anybody here.
 STARTS = {"Tony_Blair": "0086", "Colin_Powell": "0029"}
@@ -195,3 +198,16 @@ def test_an_answer_may_be_json(client, still):
     body["frames"] = [base64.b64encode(each).decode() for each in photos]
     judged = client.post(f"/liveness/challenges/{challenge['challenge_id']}/answers", json=body)
     assert judged.json()["verdict"] == "uncertain", judged.text
+
+
+def test_a_key_without_manage_gets_the_similarity_in_steps(client, start, views):
+    """The last test here: once there are keys, every request needs one."""
+    client.post("/enroll", data={"identity_id": "tony"}, files={"photos": fresh(start)}).raise_for_status()
+    keys, below = KeyStore(client.app.state.services.database.engine), [Scope.RECOGNISE, Scope.SEARCH]
+    for scopes, has_steps in ((below, True), ([*below, Scope.MANAGE], False)):
+        client.headers.update(bearer(keys.create(NewKey(scopes[-1], scopes))[1]))
+        client.app.state.services.access.refresh()
+        challenge = create(client)
+        judged = answer(client, challenge, live(challenge, start, views), identity_id="tony").json()
+        similarity = judged["verification"]["similarity"]
+        assert (similarity == round(similarity, 3)) is has_steps

@@ -222,6 +222,7 @@ def test_every_route_that_tells_similarities_is_tested(client):
         "/search",
         "/verify",
         "/calibration",  # a curve, of nobody
+        "/liveness/challenges/{challenge_id}/answers",  # tested in test_challenges.py
         "/api/v1/recognition/recognize",
         "/api/v1/recognition/faces/{image_id}/verify",
         "/api/v1/recognition/embeddings/recognize",

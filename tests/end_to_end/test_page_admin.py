@@ -192,7 +192,7 @@ def test_a_refused_setting_says_why_and_keeps_what_was_typed(admin):
 def test_each_setting_is_explained_with_its_default(admin):
     with admin("collections/default") as page:
         settings = page.locator(".setting")
-        assert settings.count() == 14
+        assert settings.count() == 15
         for each in settings.all():
             control = each.locator("input, select")
             hint = page.locator(f"#{control.get_attribute('aria-describedby')}").inner_text()

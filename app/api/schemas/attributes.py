@@ -49,7 +49,7 @@ AttributeNames = Annotated[
     _SCHEMA,
 ]
 AttributesQuery = Annotated[
-    tuple[Attribute, ...],
+    tuple[str, ...],  # an enum would become a component of the document, which nothing refers to
     BeforeValidator(_attributes),
     _SCHEMA,
     Query(description="As the field `attributes` of the body; both together are one list."),
@@ -58,8 +58,8 @@ AttributesQuery = Annotated[
 Degrees = Annotated[float, AfterValidator(lambda value: round(value, 1))]
 Confidence = Annotated[
     float,
-    AfterValidator(lambda value: round(value, 3)),
     Field(ge=0.5, le=1, description="Probability of `value` by the network's own account."),
+    AfterValidator(lambda value: round(value, 3)),
 ]
 
 
@@ -116,6 +116,6 @@ class AttributesSchema(_EstimateSchema):
         return None if attributes is None else cls.model_validate(attributes)
 
 
-def joined(*lists: Iterable[Attribute]) -> frozenset[Attribute]:
-    """Return the attributes of several lists."""
-    return frozenset(each for names in lists for each in names)
+def joined(*lists: Iterable[str]) -> frozenset[Attribute]:
+    """Return the attributes of several lists of known names."""
+    return frozenset(Attribute(each) for names in lists for each in names)

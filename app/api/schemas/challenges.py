@@ -130,7 +130,7 @@ class PromptResultSchema(BaseModel):
 
     prompt: Prompt
     followed: bool
-    frame: Annotated[int | None, Field(description="Place of the frame that shows it, from 0.")]
+    frame: Annotated[int | None, Field(description="Place of the frame that shows it, from 0.")] = None
 
 
 class FrameResultSchema(BaseModel):
@@ -138,7 +138,7 @@ class FrameResultSchema(BaseModel):
 
     frame: Annotated[int, Field(description="Place of the frame in the request, from 0.")]
     used: bool
-    code: Annotated[str | None, Field(description="As in errors: no_face, several_faces, not_an_image ...")]
+    code: Annotated[str | None, Field(description="As in errors: no_face, several_faces, not_an_image ...")] = None
 
 
 class ChallengeVerdictSchema(BaseModel):
@@ -167,10 +167,10 @@ class ChallengeVerdictSchema(BaseModel):
     passive: Annotated[
         LivenessSchema | None,
         Field(description="Null: no detector of presentation attacks; only movements and the person were judged."),
-    ]
+    ] = None
     verification: Annotated[
         VerifyAnswer | None, Field(description="The best frame against `identity_id`, if that was sent and it is live.")
-    ]
+    ] = None
 
     @classmethod
     def of(cls, result: ChallengeResult) -> "ChallengeVerdictSchema":

@@ -39,7 +39,7 @@ class PromptResult(Value):
 
     prompt: Prompt
     followed: bool
-    frame: int | None
+    frame: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class FrameResult(Value):
 
     frame: int
     used: bool
-    code: str | None
+    code: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,5 +63,5 @@ class ChallengeVerdict(Value):
     prompts: tuple[PromptResult, ...]
     frames: tuple[FrameResult, ...]
     best_frame: int | None
-    passive: Liveness | None
-    verification: VerifyAnswer | None
+    passive: Liveness | None = None
+    verification: VerifyAnswer | None = None

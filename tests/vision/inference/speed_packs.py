@@ -39,6 +39,9 @@ def write_manifests(folder: Path, *, accuracy: str = ACCURACY, int8_accuracy: st
 title = "Tiny"
 licence = "for tests only"
 commercial_use = "yes"
+[detector]
+kind = "yunet"
+files = ["rec.onnx"]
 [embedder]
 model = "{name}"
 file = "rec.onnx"
