@@ -44,13 +44,17 @@ class AntiSpoofingSchema(BaseModel):
         float | None, Field(description="Confidence in `is_real`, 0 to 1; missing if the face cannot be judged.")
     ] = None
 
+    @staticmethod
+    def is_real_by(decision: LivenessDecision | None) -> bool | None:
+        """Return whether a face is live by a decision; None without one."""
+        return None if decision is None else decision.verdict is LivenessVerdict.LIVE
 
-def anti_spoofing(decision: LivenessDecision | None) -> dict[str, bool | float | None]:
-    """Return the members of `AntiSpoofingSchema` for a decision."""
-    if decision is None:
-        return {}
-    is_real, score = decision.verdict is LivenessVerdict.LIVE, decision.score
-    return {"is_real": is_real, "antispoof_score": score if is_real or score is None else round(1 - score, 3)}
+    @staticmethod
+    def confidence_in(decision: LivenessDecision | None) -> float | None:
+        """Return the confidence in `is_real`; None without a decision or a score."""
+        if decision is None or decision.score is None:
+            return None
+        return decision.score if decision.verdict is LivenessVerdict.LIVE else round(1 - decision.score, 3)
 
 
 class RepresentationSchema(AntiSpoofingSchema):
@@ -68,7 +72,8 @@ class RepresentationSchema(AntiSpoofingSchema):
             embedding=face.vector.tolist(),
             facial_area=FacialAreaSchema.of(face),
             face_confidence=round(min(face.detection.score, 1.0), 5),
-            **anti_spoofing(examined.liveness),
+            is_real=cls.is_real_by(examined.liveness),
+            antispoof_score=cls.confidence_in(examined.liveness),
         )
 
 
@@ -120,6 +125,7 @@ class DeepFaceVerifyAnswer(AntiSpoofingSchema):
         assert verification.reference is not None  # noqa: S101 - two photos were compared
         faces = (verification.probe, verification.reference)
         areas = [FacialAreaSchema.of(each.face) for each in faces]
+        worst = worst_liveness(each.liveness for each in faces if each.liveness is not None)
         return cls(
             verified=verification.verdict is Outcome.MATCH,
             distance=distance_of(verification.similarity, metric),
@@ -130,5 +136,6 @@ class DeepFaceVerifyAnswer(AntiSpoofingSchema):
             facial_areas=FacialAreasSchema(img1=areas[0], img2=areas[1]),
             time=round(seconds, 2),
             arcid_verdict=verification.verdict.value,
-            **anti_spoofing(worst_liveness(each.liveness for each in faces if each.liveness is not None)),
+            is_real=cls.is_real_by(worst),
+            antispoof_score=cls.confidence_in(worst),
         )

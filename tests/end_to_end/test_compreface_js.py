@@ -96,7 +96,7 @@ def service(settings, origin):
     _, key = Container(settings).keys.create(
         NewKey("javascript", [Scope.RECOGNISE, Scope.ENROLL, Scope.MANAGE], ["default"])
     )
-    with serving(settings.model_copy(update={"cors": CorsSettings(origins=[origin])}), port=0) as address:
+    with serving(settings.model_copy(update={"cors": CorsSettings(origins=(origin,))}), port=0) as address:
         yield urlsplit(address), key
 
 

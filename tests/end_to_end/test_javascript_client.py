@@ -60,7 +60,7 @@ def folder(tmp_path_factory, packages, faces_of, faceless, group_photo):
 @contextmanager
 def service(settings, origins=()):
     """Yield the address of a service that allows pages of the origins, and a key."""
-    changed = settings.model_copy(update={"cors": CorsSettings(origins=list(origins))})
+    changed = settings.model_copy(update={"cors": CorsSettings(origins=tuple(origins))})
     _, key = Container(changed).keys.create(NewKey(f"javascript-{uuid4()}", list(Scope)))
     with serving(changed, port=0) as address:
         yield address, key

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from app.config import PROJECT, Settings
+from app.config.groups import LivenessSettings
 from app.errors import ManifestInvalid, NetworkMissing, PackUnknown, SettingsInvalid
 from app.types import Detection
 from app.vision.imaging.decode import Limits, decode
@@ -59,7 +60,7 @@ def added(tmp_path):
 
 
 def test_the_detector_is_opened_when_it_is_needed_and_once(added):
-    models = ModelLoader(Settings(liveness={"pack": "bright"}), added)
+    models = ModelLoader(Settings(liveness=LivenessSettings(pack="bright")), added)
     loader = models.liveness
     assert models.packs_in_use == {"open"}
     with ThreadPoolExecutor(8) as pool:

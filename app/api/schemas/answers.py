@@ -250,15 +250,24 @@ class VerifyAnswer(BaseModel):
         )
 
 
-def verdict_of(identified: IdentifiedFace | SearchResult) -> str:
+SearchVerdict = Literal["match", "possible", "unknown"]
+
+
+def verdict_of(identified: IdentifiedFace | SearchResult) -> SearchVerdict:
     """Return the verdict in the words of the API."""
-    return "unknown" if identified.verdict is Outcome.NO_MATCH else identified.verdict.value
+    match identified.verdict:
+        case Outcome.MATCH:
+            return "match"
+        case Outcome.POSSIBLE:
+            return "possible"
+        case Outcome.NO_MATCH:
+            return "unknown"
 
 
 class SearchAnswer(BaseModel):
     """The people that an embedding resembles, the most similar first: a `match` is the first candidate."""
 
-    verdict: Literal["match", "possible", "unknown"]
+    verdict: SearchVerdict
     margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
     candidates: list[CandidateSchema]
     threshold: float

@@ -1,6 +1,6 @@
 """Answers of POST /identify. Their names are the API's contract."""
 
-from typing import Annotated, Literal
+from typing import Annotated
 
 from pydantic import BaseModel, Field
 
@@ -13,6 +13,7 @@ from app.api.schemas.answers import (
     PhotoCode,
     ProbePhotoSchema,
     ProbePhotosSchema,
+    SearchVerdict,
     example_of,
     verdict_of,
 )
@@ -26,7 +27,7 @@ from app.recognition.identification import Identification, IdentifiedFace
 class IdentifiedFaceSchema(FaceSchema):
     """A face of the photo: a `match` is its first candidate."""
 
-    verdict: Literal["match", "possible", "unknown"]
+    verdict: SearchVerdict
     low_quality: LowQuality
     margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
     candidates: list[CandidateSchema]
