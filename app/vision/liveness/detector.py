@@ -85,4 +85,4 @@ def _fused(log_odds: float, pattern: float) -> LivenessEvidence:
     """Return the evidence of the log-odds of the networks, less those of a pattern."""
     against = {AttackSign.NETWORK: -log_odds, AttackSign.REGULAR_PATTERN: pattern}
     signs = sorted((sign for sign, cost in against.items() if cost > 0), key=against.__getitem__, reverse=True)
-    return LivenessEvidence(float(1 / (1 + np.exp(pattern - log_odds))), tuple(signs))
+    return LivenessEvidence(float(np.exp(-np.logaddexp(0, pattern - log_odds))), tuple(signs))

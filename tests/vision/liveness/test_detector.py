@@ -36,6 +36,12 @@ def test_the_score_is_the_logistic_function_of_the_weighted_log_odds():
     assert (dark.signs, bright.signs) == ((AttackSign.NETWORK,), ())
 
 
+@pytest.mark.parametrize(("weight", "score"), [(-1e6, 0), (1e6, 1)])
+def test_extreme_log_odds_do_not_overflow(weight, score):
+    (found,) = FusedDetector([weighted(weight)]).evidence(PHOTO, [face(1000)])
+    assert found.score == score
+
+
 def test_a_pattern_lowers_the_score_and_is_the_first_reason_if_it_weighs_most():
     photo = np.full((200, 300, 3), 60, np.uint8)
     across = 127 + 60 * (np.sin(np.arange(300) * 1.3) * np.cos(np.arange(200) * 1.1)[:, None])
