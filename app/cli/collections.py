@@ -158,7 +158,8 @@ def change(  # noqa: PLR0913 - a parameter is an option
     reset: Annotated[
         list[str] | None,
         typer.Option(
-            help="Reset detector, max_fmr, max_fpir or threshold to the default, or retention_days to no limit."
+            help="Reset detector, max_fmr, max_fpir, threshold or impostors to the default, "
+            "or retention_days to no limit."
         ),
     ] = None,
 ) -> None:

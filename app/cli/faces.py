@@ -29,8 +29,10 @@ SOME_REFUSED = 3
 
 Answer = TypeVar("Answer", bound=BaseModel)
 Row = tuple[str, ...]
-File = typer.Argument(exists=True, dir_okay=False, metavar="PHOTO")
-Photos = Annotated[list[Path], File]
+Photos = Annotated[
+    list[Path],
+    typer.Argument(exists=True, dir_okay=False, metavar="PHOTO", help="Photos: JPEG, PNG, WebP, HEIC and others."),
+]
 InCollection = Annotated[str, typer.Option("--collection", help="Name of the collection.")]
 Url = Annotated[
     str | None, typer.Option(help="Address of a running service, such as localhost:8000. Default: the local data.")
@@ -74,7 +76,9 @@ def detect(photos: Photos, *, url: Url = None, key: Key = None, as_json: AsJson 
 
 
 def verify(
-    probe: Annotated[Path, File],
+    probe: Annotated[
+        Path, typer.Argument(exists=True, dir_okay=False, metavar="PHOTO", help="The photo of the person in question.")
+    ],
     reference: Annotated[
         Path | None, typer.Argument(exists=True, dir_okay=False, help="The photo to compare with.")
     ] = None,

@@ -49,6 +49,20 @@ def test_help_lists_commands_as_they_describe_themselves():
         assert first_paragraph(command) == first_paragraph(loaded(command))
 
 
+def subcommands(command, name="arcid"):
+    """Yield a command and all below it, each with its name."""
+    command = loaded(command)
+    yield name, command
+    for key, each in getattr(command, "commands", {}).items():
+        yield from subcommands(each, f"{name} {key}")
+
+
+def test_help_describes_every_argument_and_option():
+    parameters = [(name, each) for name, command in subcommands(get_command(cli)) for each in command.params]
+    assert len(parameters) > 100
+    assert [f"{name}: {each.name}" for name, each in parameters if not (getattr(each, "help", "") or "").strip()] == []
+
+
 def test_what_an_operator_can_mend_is_one_line(run):
     status, out, err = run("models", "pull", "opne")
     assert (status, out) == (1, "")
