@@ -12,7 +12,7 @@ from app.evaluation.protocols import read_people_or_photos
 from app.evaluation.values import Advance, Bools, Doubles, Photo
 
 SIMULATED_FILE = "SIMULATED.txt"
-"""A folder with this file holds simulated photos: their figures are never mixed with those of real ones."""
+"""All photos below a folder with this file are simulated: their figures are never mixed with those of real ones."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ def read_live(folder: Path) -> PhotoSet:
 
     Raises EvaluationInvalid if the folder has no photos.
     """
-    return PhotoSet("live", read_people_or_photos(folder), (folder / SIMULATED_FILE).exists())
+    return PhotoSet("live", read_people_or_photos(folder), _is_simulated(folder))
 
 
 def read_attacks(folder: Path) -> tuple[PhotoSet, ...]:
@@ -68,11 +68,14 @@ def read_attacks(folder: Path) -> tuple[PhotoSet, ...]:
     species = [entry for entry in entries if entry.is_dir()]
     if not species:
         raise EvaluationInvalid(f"{folder} needs a folder for each kind of attack, such as {folder.name}/print/")
-    is_simulated = (folder / SIMULATED_FILE).exists()
-    return tuple(
-        PhotoSet(each.name, read_people_or_photos(each), is_simulated or (each / SIMULATED_FILE).exists())
-        for each in species
-    )
+    return tuple(PhotoSet(each.name, read_people_or_photos(each), _is_simulated(each)) for each in species)
+
+
+def _is_simulated(folder: Path) -> bool:
+    """Return whether a folder, one above it or one below it is marked: a set with simulated photos is not real."""
+    here = folder.resolve()
+    above = any((each / SIMULATED_FILE).exists() for each in (here, *here.parents))
+    return above or any(folder.rglob(SIMULATED_FILE))
 
 
 def score_photos(

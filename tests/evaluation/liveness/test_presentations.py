@@ -29,6 +29,16 @@ def test_a_file_marks_simulated_photos(folder):
     assert not read_live(folder / "live").is_simulated
 
 
+def test_the_mark_counts_for_folders_below_and_above_it(folder):
+    """A part of marked folders, or a folder around them, would otherwise pass for photos of a camera."""
+    (folder / "attacks" / SIMULATED_FILE).touch()
+    assert read_live(folder / "attacks" / "print").is_simulated
+    assert read_live(folder / "attacks" / "print" / "ann").is_simulated
+    assert read_live(folder).is_simulated
+    around = {each.name: each.is_simulated for each in read_attacks(folder)}
+    assert around == {"attacks": True, "live": False}
+
+
 def test_attacks_without_kinds_are_refused(folder):
     with pytest.raises(EvaluationInvalid, match="needs a folder for each kind of attack"):
         read_attacks(folder / "attacks" / "screen")
