@@ -77,11 +77,16 @@ class ChallengeStore:
                 select(table.prompts, table.created_at, table.expires_at, table.used_at).where(is_this)
             ).one_or_none()
         if row is None:
-            raise ChallengeUnknown(f"collection {collection!r} has no challenge {challenge_id!r} with this nonce")
+            raise ChallengeUnknown(
+                f"collection {collection!r} has no challenge {challenge_id!r} with this nonce; send "
+                "the collection, id and nonce of one challenge, or ask for a new one"
+            )
         if not is_used_now and row.used_at is not None:
             raise ChallengeUsed(f"the challenge {challenge_id!r} was answered before; ask for a new one")
         if not is_used_now:
-            raise ChallengeExpired(f"the challenge {challenge_id!r} expired at {row.expires_at:%H:%M:%S} UTC")
+            raise ChallengeExpired(
+                f"the challenge {challenge_id!r} expired at {row.expires_at:%H:%M:%S} UTC; ask for a new one"
+            )
         return Challenge(challenge_id, collection, tuple(row.prompts), row.created_at, row.expires_at)
 
     def remember(self, hashes: Collection[str]) -> None:
