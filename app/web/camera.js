@@ -17,21 +17,25 @@ export class Camera {
     this.video = video;
     /** @type {MediaStream | null} */
     this.stream = null;
+    this.closing = new AbortController();
   }
 
-  /** Open the camera. Throws Problem if there is no camera, or the page may not use it. */
+  /** Open the camera. Throws Problem if there is no camera or the page may not use it, and AbortError once it is closed. */
   async open() {
     if (!navigator.mediaDevices) {
       throw new Problem({ title: t("problems.noCamera"), code: "camera_insecure", detail: t("problems.cameraInsecure") });
     }
     try {
       this.stream = await navigator.mediaDevices.getUserMedia({ audio: false, video: { facingMode: "user", width: { ideal: LONGEST } } });
+      this.closing.signal.throwIfAborted();
       this.video.srcObject = this.stream;
       this.video.muted = true;
       this.video.playsInline = true;
       await this.video.play();
     } catch (error) {
+      const { aborted, reason } = this.closing.signal;
       this.close();
+      if (aborted) throw reason;
       const name = error instanceof DOMException ? error.name : "";
       throw new Problem({ title: t("problems.noCamera"), code: "camera_unavailable", detail: REFUSED[name] ? t(REFUSED[name]) : String(error) });
     }
@@ -50,8 +54,9 @@ export class Camera {
     return new File([blob], "camera.jpg", { type: "image/jpeg" });
   }
 
-  /** Release the camera; its light goes out. */
+  /** Release the camera for good, also one that is still being opened; its light goes out. */
   close() {
+    this.closing.abort();
     for (const track of this.stream?.getTracks() ?? []) track.stop();
     this.stream = null;
     this.video.srcObject = null;

@@ -32,10 +32,13 @@ async function check() {
   const prompt = make("p", { class: "verdict" });
   const camera = new Camera(video);
   mine.signal.addEventListener("abort", () => camera.close(), { once: true });
+  const view = byId("challenge-view");
+  const stop = button(t("camera.close"), stopChallenge, "quiet");
   result();
   byId("challenge-start").hidden = true;
-  byId("challenge-view").replaceChildren(prompt, video, make("div", { class: "row" }, button(t("camera.close"), stopChallenge, "quiet")));
-  byId("challenge-view").hidden = false;
+  view.replaceChildren(prompt, video, make("div", { class: "row" }, stop));
+  view.hidden = false;
+  stop.focus();
   const ask = (/** @type {string} */ text) => {
     prompt.textContent = text;
     say(text);
@@ -50,9 +53,11 @@ async function check() {
     show(await answer(challenge, frames, mine.signal));
   } finally {
     mine.abort();
-    byId("challenge-view").hidden = true;
-    byId("challenge-view").replaceChildren();
+    const hadFocus = view.contains(document.activeElement);
+    view.hidden = true;
+    view.replaceChildren();
     byId("challenge-start").hidden = false;
+    if (hadFocus) byId("challenge-start").focus();
   }
 }
 

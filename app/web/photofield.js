@@ -55,12 +55,12 @@ export function photoField(host, { isMultiple = false, onPhotos, onLive }) {
     viewer.replaceChildren();
   };
   async function openCamera() {
-    close();
     const video = make("video", { "aria-label": t("camera.view") });
     const mine = new Camera(video);
     await attempt(host, async () => {
-      await mine.open();
+      close();
       open = mine;
+      await mine.open();
       const shoot = button(t("camera.take"), () => void attempt(viewer, async () => {
         take([await mine.frame()]);
         say(t("camera.taken"));

@@ -16,8 +16,16 @@ _VIOLATIONS = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);
 }"""
-
-
+_SLOW_CAMERA = """() => {
+  const media = navigator.mediaDevices, open = media.getUserMedia.bind(media);
+  window.streams = [];
+  media.getUserMedia = async (wishes) => {
+    streams.push(await open(wishes));
+    await new Promise((resolve) => { window.allowCamera = resolve; });
+    return streams.at(-1);
+  };
+}"""
+_ARE_RELEASED = "() => streams.every((stream) => stream.getTracks().every((track) => track.readyState === 'ended'))"
 _FRAMES = 700  # more than the check takes at 30 a second, so that none is seen twice
 
 
@@ -89,6 +97,25 @@ def test_a_challenge_ends_with_its_tab_or_by_hand(page):
         leave()
         expect(page.locator("video")).to_have_count(0)
         expect(page.locator("#problems")).to_be_empty()
+
+
+def test_the_focus_moves_to_the_camera_and_back(page):
+    start(page)
+    expect(page.get_by_role("button", name="Close the camera")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Start the check")).to_be_focused()
+
+
+@pytest.mark.parametrize(("tab", "button"), [("Verify", "Start the check"), ("Enroll", "Use the camera")])
+def test_a_camera_that_opens_after_its_tab_is_left_is_released(page, tab, button):
+    page.evaluate(_SLOW_CAMERA)
+    start(page, tab, button)
+    page.wait_for_function("() => window.allowCamera")
+    show(page, "People")
+    page.evaluate("allowCamera()")
+    page.wait_for_function(_ARE_RELEASED)
+    expect(page.locator("video")).to_have_count(0)
+    expect(page.locator("#problems")).to_be_empty()
 
 
 @pytest.mark.usefixtures("people", "database")
