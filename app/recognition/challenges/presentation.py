@@ -1,6 +1,6 @@
 """The verdict on several frames of a face that should follow prompts. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -72,7 +72,7 @@ def judge_presentation(
     """Judge the frames of a face: does it follow the prompts, has it depth, and is it one person?
 
     All motion is from the first frame with a face. The person of that frame must be the one of each frame that follows
-    a prompt.
+    a prompt. Frames of other people between them count for nothing, so they cannot outvote those of an attack.
 
     Args:
         prompts: In the order in which the person saw them.
@@ -88,8 +88,10 @@ def judge_presentation(
     motions = _motions(frames, seen[first], first)
     results = tuple(map(PromptResult, prompts, followed(prompts, motions, frames[first].at_ms)))
     judged = {first: seen[first]} | {each.frame: seen[each.frame] for each in results if each.frame is not None}
-    passive = _passive(list(seen.values()), thresholds)
-    reasons = _reasons(results, motions, list(judged.values()), policy, passive)
+    own = _of_same_person(seen, first, policy)
+    passive = _passive(list(own.values()), thresholds)
+    own_motions = [each for each in motions if each.frame in own]
+    reasons = _reasons(results, own_motions, passive, is_one_person=judged.keys() <= own.keys())
     best = max(judged, key=lambda frame: judged[frame].quality.score)
     return Presentation(_verdict(reasons), reasons, results, tuple(frames), best, passive)
 
@@ -103,6 +105,17 @@ def _motions(frames: Sequence[FrameFace], start: JudgedFace, first: int) -> list
     return motions
 
 
+def _of_same_person(faces: Mapping[int, JudgedFace], first: int, policy: Policy) -> dict[int, JudgedFace]:
+    """Return the faces, by frame, that may show the person of the first frame, and that face itself."""
+    rule, reference = policy.for_verification(), policy.vector(faces[first].face)
+    similarities = {frame: similarity_of(reference, policy.vector(each.face)) for frame, each in faces.items()}
+    return {
+        frame: each
+        for frame, each in faces.items()
+        if frame == first or rule.outcome(similarities[frame]) is not Outcome.NO_MATCH
+    }
+
+
 def _passive(faces: Sequence[JudgedFace], thresholds: LivenessThresholds | None) -> LivenessDecision | None:
     evidence = fused([each.face.liveness for each in faces if each.face.liveness is not None])
     return None if evidence is None or thresholds is None else decide_liveness(evidence, thresholds)
@@ -111,22 +124,17 @@ def _passive(faces: Sequence[JudgedFace], thresholds: LivenessThresholds | None)
 def _reasons(
     results: Sequence[PromptResult],
     motions: Sequence[TimedMotion],
-    judged: Sequence[JudgedFace],
-    policy: Policy,
     passive: LivenessDecision | None,
+    *,
+    is_one_person: bool,
 ) -> tuple[PresentationSign, ...]:
     found = {
         PresentationSign.PROMPT_NOT_FOLLOWED: any(each.frame is None for each in results),
         PresentationSign.FLAT_MOTION: is_flat(motions),
-        PresentationSign.ANOTHER_PERSON: not _is_one_person(judged, policy),
+        PresentationSign.ANOTHER_PERSON: not is_one_person,
         PresentationSign.PRESENTATION_ATTACK: passive is not None and passive.verdict is LivenessVerdict.ATTACK,
     }
     return tuple(sign for sign, is_found in found.items() if is_found)
-
-
-def _is_one_person(faces: Sequence[JudgedFace], policy: Policy) -> bool:
-    rule, (first, *others) = policy.for_verification(), (policy.vector(each.face) for each in faces)
-    return all(rule.outcome(similarity_of(first, each)) is not Outcome.NO_MATCH for each in others)
 
 
 def _verdict(reasons: Sequence[PresentationSign]) -> LivenessVerdict:

@@ -79,6 +79,16 @@ def test_an_attack_by_the_networks_is_an_attack(score, verdict):
     assert found.passive.score == score
 
 
+def test_frames_of_another_person_outvote_neither_networks_nor_flatness():
+    replayed, live = LivenessEvidence(0.05, (AttackSign.NETWORK,)), LivenessEvidence(0.95, ())
+    first, *others = frames(liveness=replayed)
+    padding = [frame(number, vector=BOB, liveness=live) for number in range(3, 10)]
+    found = judged([first, *others, *padding])
+    assert (found.verdict, found.reasons) == (LivenessVerdict.ATTACK, (PresentationSign.PRESENTATION_ATTACK,))
+    tilted = [frame(0, points=PHOTO), frame(1, points=PHOTO, yaw=45)]
+    assert PresentationSign.FLAT_MOTION in judged([*tilted, frame(2, vector=BOB, yaw=-28)]).reasons
+
+
 def test_the_best_frame_is_one_that_was_judged():
     between = [frame(0), frame(1, quality=0.9), frame(2, yaw=28, quality=0.6), frame(3, distance=5)]
     assert judged(between).best == 2
