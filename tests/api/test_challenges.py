@@ -7,10 +7,12 @@ from typing import Any
 import numpy as np
 import pytest
 from liveness_motion import tilted, turning
+from sqlalchemy import update
 
 from app.access.key_store import KeyStore
 from app.access.keys import NewKey, Scope
 from app.config.groups import LivenessSettings
+from app.database.tables import CollectionTable
 from app.vision.liveness.prompts import Prompt
 from tests.api.challenges import answer, change, closer, create, decoded, encoded, form_of, refused
 from tests.api.test_permissions import bearer
@@ -167,6 +169,22 @@ def test_a_challenge_of_another_collection_is_unknown(client, still):
     refused(answer(client, create(client, collection="visitors"), frames), 404, "challenge_unknown")
     refused(answer(client, {**create(client), "nonce": "guessed"}, frames), 404, "challenge_unknown")
     refused(client.post("/liveness/challenges", json={"collection": "nobody"}), 404, "collection_unknown")
+
+
+def test_a_collection_that_checks_liveness_needs_a_detector(client, still):
+    """A challenge that was created before is not used up."""
+    client.post("/collections", json={"name": "gate"})
+    challenge, frames = create(client, collection="gate"), [fresh(still), fresh(moved(still, yaw=20))]
+
+    def set_mode(mode):
+        with client.app.state.services.database.engine.begin() as connection:
+            connection.execute(update(CollectionTable).where(CollectionTable.name == "gate").values(liveness=mode))
+
+    set_mode("enforce")
+    refused(client.post("/liveness/challenges", json={"collection": "gate"}), 409, "liveness_unavailable")
+    refused(answer(client, challenge, frames, collection="gate"), 409, "liveness_unavailable")
+    set_mode("off")
+    assert answer(client, challenge, frames, collection="gate").status_code == 200
 
 
 def test_frames_must_be_those_that_were_taken(client, still):

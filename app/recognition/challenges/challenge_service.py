@@ -55,7 +55,7 @@ class ChallengeService:
         *,
         gate: LivenessGate | None = None,
     ) -> None:
-        """Without a detector of presentation attacks in the `gate`, only movements and the person are judged."""
+        """Without a detector in the `gate`, only movements and the person are judged; see `LivenessGate.thresholds`."""
         self._store = store
         self._analysis_of = analysis_of
         self._gallery = gallery
@@ -64,9 +64,15 @@ class ChallengeService:
         self._gate = gate or LivenessGate()
 
     def issue(self, collection: str) -> tuple[Challenge, str]:
-        """Return a new challenge with prompts in a random order, and its nonce; raises CollectionUnknown."""
+        """Return a new challenge with prompts in a random order, and its nonce.
+
+        Raises CollectionUnknown, ModelMismatch if the collection's network is not served, and LivenessUnavailable if
+        the collection checks liveness and there is no detector: an answer would fail, too.
+        """
+        target = self._gallery.require(collection)
+        self._gate.thresholds(target)
         prompts = SystemRandom().sample(list(Prompt), _PROMPTS)
-        return self._store.issue(self._gallery.collection(collection).name, prompts)
+        return self._store.issue(target.name, prompts)
 
     def answer(
         self,
@@ -80,14 +86,14 @@ class ChallengeService:
     ) -> ChallengeResult:
         """Judge the answer to a challenge, which is used up by it.
 
-        `is_exact` is for callers who may read templates. Raises FramesInvalid, ChallengeUnknown, ChallengeUsed,
-        ChallengeExpired, FramesReplayed, CollectionUnknown, and the errors of `VerificationService.verify_identity`.
+        `is_exact` is for callers who may read templates. Raises the errors of `issue`, FramesInvalid, ChallengeUnknown,
+        ChallengeUsed, ChallengeExpired, FramesReplayed, and the errors of `VerificationService.verify_identity`.
         """
         _require_intact(frames)
-        target = self._gallery.collection(collection)
+        target = self._gallery.require(collection)
+        policy, thresholds = self._policy_of(target), self._gate.thresholds(target)  # may fail: before it is used up
         challenge = self._store.use(challenge_id, nonce, target.name)
         _require_in_time(frames, challenge)
-        policy, thresholds = self._policy_of(target), self._gate.thresholds(target)
         faces = self._faces(frames, target, policy, has_liveness=thresholds is not None)
         self._store.remember(_hashes(frames, faces))
         prompts = tuple(map(Prompt, challenge.prompts))

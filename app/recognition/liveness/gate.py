@@ -136,10 +136,16 @@ class LivenessGate:
         return LivenessCheck(mode, self._thresholds_of(collection), LivenessRecord(self.log, operation, name))
 
     def thresholds(self, collection: Collection) -> LivenessThresholds | None:
-        """Return the thresholds of a collection, whatever its mode; None if the detector cannot be opened."""
+        """Return the thresholds of a collection, whatever its mode.
+
+        If the detector cannot be opened, return None for a collection whose mode is off, and raise LivenessUnavailable
+        for others.
+        """
         try:
             self.require_detector()
         except LivenessUnavailable:
+            if collection.settings.liveness is not LivenessMode.OFF:
+                raise
             return None
         return self._thresholds_of(collection)
 

@@ -115,6 +115,14 @@ def test_a_missing_detector_is_an_error_and_never_off(error):
         assert gate.check(None, Operation.DETECT, LivenessRequest(OFF)) is UNCHECKED
 
 
+def test_several_frames_need_a_detector_only_in_a_collection_that_checks_liveness(gallery, store):
+    gate = LivenessGate()
+    assert gate.thresholds(store.collection("people")) is None
+    store.change_settings("people", CollectionSettings(liveness=ENFORCE))
+    with pytest.raises(LivenessUnavailable):
+        gate.thresholds(store.collection("people"))
+
+
 def test_a_face_without_evidence_is_not_taken_for_live(analysis):
     (face,) = analysis.analyse(photo(RED), is_flip_averaged=False)
     with pytest.raises(LivenessUnavailable):
