@@ -20,8 +20,8 @@ from tests.api.test_permissions import bearer
 # Photos of people of LFW: the first one, and those in which the head is turned unlike in the first one of anybody here.
 STARTS = {"Tony_Blair": "0086", "Colin_Powell": "0029"}
 POSES = {
-    "Tony_Blair": {Prompt.TURN_LEFT: "0022", Prompt.TURN_RIGHT: "0036", Prompt.LOOK_UP: "0039"},
-    "Colin_Powell": {Prompt.TURN_LEFT: "0085", Prompt.TURN_RIGHT: "0018", Prompt.LOOK_UP: "0143"},
+    "Tony_Blair": {Prompt.TURN_LEFT: "0022", Prompt.TURN_RIGHT: "0060", Prompt.LOOK_UP: "0039"},
+    "Colin_Powell": {Prompt.TURN_LEFT: "0069", Prompt.TURN_RIGHT: "0043", Prompt.LOOK_UP: "0122"},
 }
 
 
