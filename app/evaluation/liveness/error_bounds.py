@@ -6,7 +6,6 @@ JAMA 1983). Its exact form for k of n is by Clopper and Pearson (Biometrika 1934
 """
 
 from dataclasses import dataclass
-from math import comb
 
 import numpy as np
 
@@ -87,4 +86,6 @@ def least_people(rate: float) -> int:
 
 
 def _chance_of_at_most(errors: int, people: int, rate: float) -> float:
-    return sum(comb(people, k) * rate**k * (1 - rate) ** (people - k) for k in range(errors + 1))
+    counts = np.arange(1, errors + 1)
+    logs = np.log((people - counts + 1) / counts) + np.log(rate) - np.log1p(-rate)  # of each term, over the one before
+    return float(np.exp(people * np.log1p(-rate) + np.cumsum([0.0, *logs])).sum())

@@ -26,6 +26,10 @@ def test_the_bound_leaves_a_chance_of_5_percent(counts):
     assert bound > errors / people
 
 
+def test_the_bound_of_many_people_is_near_the_normal_one():
+    assert upper_bound(600, 5000) == pytest.approx(0.12 + 1.645 * np.sqrt(0.12 * 0.88 / 5000), abs=3e-4)
+
+
 def test_the_bound_is_1_if_everybody_had_an_error_or_nobody_is_there():
     assert upper_bound(3, 3) == 1
     assert upper_bound(0, 0) == 1
