@@ -15,6 +15,7 @@ from app.api.schemas.answers import EnrollAnswer
 from app.api.schemas.boxes import BoxSchema
 from app.api.schemas.fields import DEFAULT_COLLECTION
 from app.api.schemas.identify_answers import IdentifiedFaceSchema, IdentifyAnswer
+from app.api.schemas.liveness import LivenessSchema
 from app.cli.empty_gallery import EmptyGalleryHint, say_nobody
 from app.cli.error_line import error_line
 from app.cli.face_calls import FaceCalls, local_calls
@@ -104,7 +105,8 @@ def verify(
         table = Table("verdict", "similarity", "threshold", "chance of a stranger", "face", box=None)
         rate = rate_in_words(StatedRate(answer.fmr, answer.fmr_range))
         similarity = _number(answer.similarity)
-        table.add_row(answer.verdict, similarity, _number(answer.threshold), rate, _box(answer.probe_face.box))
+        verdict = verdict_in_words(answer.verdict, answer.probe_face.liveness)
+        table.add_row(verdict, similarity, _number(answer.threshold), rate, _box(answer.probe_face.box))
         show(table)
     if answer.verdict != "match":
         raise typer.Exit(NOT_A_MATCH)
@@ -214,7 +216,7 @@ def _identified(answer: IdentifyAnswer) -> Iterator[Row]:
 
 
 def _candidates(face: IdentifiedFaceSchema) -> Iterator[Row]:
-    first = (_box(face.box), face.verdict)
+    first = (_box(face.box), verdict_in_words(face.verdict, face.liveness))
     if not face.candidates:
         yield (*first, "", "", "", _number(face.quality.score))
     for each in face.candidates:
@@ -223,6 +225,13 @@ def _candidates(face: IdentifiedFaceSchema) -> Iterator[Row]:
         who = who or each.identity_id
         who = f"nearest: {who}" if face.verdict == "unknown" else who
         yield (*first, who, _number(each.similarity), rate, _number(face.quality.score))
+
+
+def verdict_in_words(verdict: str, liveness: LivenessSchema | None) -> str:
+    """Return the verdict on a face, with the reason if the face is not live."""
+    if liveness is None or liveness.verdict == "live":
+        return verdict
+    return f"{verdict}: {' '.join([liveness.verdict, *liveness.reasons])}"
 
 
 def _detected(answer: DetectAnswer) -> Iterator[Row]:

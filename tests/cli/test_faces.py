@@ -4,7 +4,9 @@ import json
 
 import pytest
 
+from app.api.schemas.liveness import LivenessSchema
 from app.cli.demo import serving
+from app.cli.faces import verdict_in_words
 from app.config import read_settings
 
 
@@ -58,6 +60,22 @@ def test_a_person_is_enrolled_listed_identified_and_verified(run, photos):
     same = run("verify", ada, "--identity", "ada")
     assert (same.exit_code, rows(same)[0][0]) == (0, "match")
     assert run("verify", ada, ada).exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("liveness", "reasons", "words"),
+    [
+        ("live", ["network"], "match"),
+        ("attack", ["network"], "match: attack network"),
+        ("uncertain", [], "match: uncertain"),
+    ],
+)
+def test_a_verdict_has_the_reason_if_the_face_is_not_live(liveness, reasons, words):
+    checked = LivenessSchema.model_validate(
+        {"score": None, "verdict": liveness, "reasons": reasons, "calibration": "uncalibrated"}
+    )
+    assert verdict_in_words("match", checked) == words
+    assert verdict_in_words("match", None) == "match"
 
 
 def test_an_empty_collection_is_said(run, photos):
