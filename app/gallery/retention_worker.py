@@ -91,9 +91,11 @@ class RetentionWorker(PeriodicWorker):
             self._scrubber.scrub()
         if self._clock.is_settled() and time.monotonic() >= self._due:
             self._due = time.monotonic() + self._every
-            self.sweep()
-            for chore in self._chores:
-                chore()
+            try:
+                self.sweep()
+            finally:  # an erasure that fails keeps no other data
+                for chore in self._chores:
+                    chore()
         self._log_anchor()
 
     def _log_anchor(self) -> None:

@@ -305,6 +305,20 @@ def test_other_data_is_deleted_with_a_sweep(engine, kept):
     assert deleted == ["frames"]
 
 
+def test_other_data_is_deleted_also_if_a_sweep_fails(engine, kept, monkeypatch):
+    deleted: list[str] = []
+    chores = [lambda: deleted.append("frames")]
+    keeper = RetentionWorker(kept, Retention(engine), TaskLock(engine), Scrubber(engine), every=60, chores=chores)
+
+    def fail():
+        raise OSError("the index does not answer")
+
+    monkeypatch.setattr(keeper, "sweep", fail)
+    with pytest.raises(OSError, match="does not answer"):
+        keeper.step()
+    assert deleted == ["frames"]
+
+
 def test_a_collection_keeps_people_for_so_many_days(engine, kept):
     people, vectors = kept.create("people"), vectors_of(2)
     for name, vector in zip(("old", "new"), vectors, strict=True):
