@@ -31,7 +31,7 @@ class LivenessRequest:
     """
 
     mode: LivenessMode | None = None
-    may_lower: bool = True
+    may_lower: bool = False
     is_about_reference: bool = False
 
 

@@ -84,12 +84,13 @@ def test_a_request_may_ask_for_more_and_for_less_only_with_permission(gallery, s
     gate = LivenessGate(lambda: ColourJudge({}))
     store.change_settings("people", CollectionSettings(liveness=OBSERVE))
     people = store.collection("people")
-    asked = {each: gate.check(people, Operation.VERIFY, LivenessRequest(each)).mode for each in (None, *LivenessMode)}
+    trusted = [LivenessRequest(each, may_lower=True) for each in (None, *LivenessMode)]
+    asked = {each.mode: gate.check(people, Operation.VERIFY, each).mode for each in trusted}
     assert asked == {None: OBSERVE, OFF: OFF, OBSERVE: OBSERVE, ENFORCE: ENFORCE}
     for mode in (None, OBSERVE, ENFORCE):
-        assert gate.check(people, Operation.VERIFY, LivenessRequest(mode, may_lower=False)).mode is (mode or OBSERVE)
+        assert gate.check(people, Operation.VERIFY, LivenessRequest(mode)).mode is (mode or OBSERVE)
     with pytest.raises(LivenessForbidden, match=r"'observe'.*'manage'"):
-        gate.check(people, Operation.VERIFY, LivenessRequest(OFF, may_lower=False))
+        gate.check(people, Operation.VERIFY, LivenessRequest(OFF))
     assert gate.check(None, Operation.DETECT, AS_SET) is UNCHECKED
 
 
@@ -261,9 +262,9 @@ def test_a_repeated_enrollment_has_no_decisions(gated):
 def test_enrollments_may_not_lower_it_either(gated):
     gated.set(ENFORCE)
     with pytest.raises(LivenessForbidden):
-        gated.enrollment.enroll([photo(RED)], collection="people", liveness=LivenessRequest(OFF, may_lower=False))
+        gated.enrollment.enroll([photo(RED)], collection="people", liveness=LivenessRequest(OFF))
     enrollment = gated.enrollment.enroll(
-        [photo(PINK)], collection="people", identity_id="eve", liveness=LivenessRequest(OFF)
+        [photo(PINK)], collection="people", identity_id="eve", liveness=LivenessRequest(OFF, may_lower=True)
     )
     assert enrollment.faces[0].liveness is None
 
