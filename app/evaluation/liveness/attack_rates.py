@@ -96,8 +96,9 @@ def choose_thresholds(
 ) -> LivenessThresholds:
     """Return the thresholds that keep these rates on these photos; at least one must be given.
 
-    Of a rate alone both are equal, and no score is uncertain. Of both, scores are uncertain between the lowest
-    threshold that keeps APCER and the highest that keeps BPCER; if one threshold keeps both, the middle of those is it.
+    If only one rate is given, both thresholds are equal, and no score is uncertain. If both are given and some
+    thresholds keep both, the middle of their range is both thresholds. Otherwise `live_from` is the lowest threshold
+    that keeps APCER, `attack_below` the highest that keeps BPCER, and scores between them are uncertain.
     """
     by_bpcer = None if max_bpcer is None else float(curves.thresholds[_highest(curves.bpcer, max_bpcer)])
     by_apcer = None if max_apcer is None else _lowest(curves, counted, max_apcer)

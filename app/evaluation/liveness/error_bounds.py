@@ -56,7 +56,7 @@ class ErrorRate:
 
     @classmethod
     def of(cls, count: ErrorCount, estimate: Estimate) -> "ErrorRate":
-        """Return the rate. An interval that the bootstrap cannot give, as nothing differs, comes from the bound."""
+        """Return the rate. If no photo or every photo is an error, its interval comes from `upper_bound`."""
         if not count.has_figure:
             return cls(count, None)
         interval = estimate.interval
@@ -81,7 +81,7 @@ def upper_bound(errors: int, people: int) -> float:
 
 
 def least_people(rate: float) -> int:
-    """Return of how many people none may have an error to show that a rate is not exceeded."""
+    """Return how many people, all without an error, are needed to show that a rate is not exceeded."""
     return int(np.ceil(np.log(_MISSED) / np.log1p(-rate)))
 
 

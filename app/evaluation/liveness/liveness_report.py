@@ -85,7 +85,7 @@ def _figures(result: LivenessEvaluation) -> Report:
 
 
 def _at_fixed(name: str, estimates: Mapping[str, Estimate], people: int) -> Report:
-    """Return a rate at each fixed one of the other, which so many people must be enough to show."""
+    """Return a rate at each fixed value of the other rate; null for values that need more than `people`."""
     return {
         str(rate): _estimate(estimates[f"{name}@{rate}"])
         if people >= least_people(rate)

@@ -118,7 +118,7 @@ class ChallengeService:
 
 
 def _require_intact(frames: Sequence[Frame]) -> None:
-    """Raise FramesInvalid unless the frames are as they were taken, each another, and in order of time."""
+    """Raise FramesInvalid unless frames match their SHA-256, differ from each other, and are in order of time."""
     for number, each in enumerate(frames):
         if sha256(each.photo).hexdigest() != each.sha256:
             raise FramesInvalid(f"frame {number} has another SHA-256 than was stated for it")
@@ -129,7 +129,7 @@ def _require_intact(frames: Sequence[Frame]) -> None:
 
 
 def _require_in_time(frames: Sequence[Frame], challenge: Challenge) -> None:
-    """Raise FramesInvalid if frames claim to be from before the challenge, or from later than now."""
+    """Raise FramesInvalid if the time of a frame is before the challenge or in the future."""
     elapsed_ms = (datetime.now(UTC) - challenge.created_at).total_seconds() * 1000
     if frames[0].at_ms < 0 or frames[-1].at_ms > elapsed_ms + _MOST_DRIFT_MS:
         raise FramesInvalid("the times of the frames are not between the challenge and its answer")

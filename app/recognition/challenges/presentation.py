@@ -69,7 +69,7 @@ class Presentation:
 def judge_presentation(
     prompts: Sequence[Prompt], frames: Sequence[FrameFace], policy: Policy, thresholds: LivenessThresholds | None
 ) -> Presentation:
-    """Judge the frames of a face: does it follow the prompts, has it depth, and is it one person?
+    """Judge the frames of a face: does it follow the prompts, show depth, and stay one person?
 
     All motion is from the first frame with a face. The person of that frame must be the one of each frame that follows
     a prompt. Frames of other people between them count for nothing, so they cannot outvote those of an attack.

@@ -9,7 +9,7 @@ from app.vision.liveness import AttackSign, LivenessEvidence
 
 
 class LivenessVerdict(StrEnum):
-    """Verdict on a presentation: of a person (`live`), of an artefact (`attack`), or neither is certain."""
+    """Verdict on a presentation: a person (`live`), an artefact (`attack`), or not certain (`uncertain`)."""
 
     LIVE = "live"
     UNCERTAIN = "uncertain"

@@ -83,7 +83,7 @@ class LivenessCheck:
             self.record.note_refused(refused)
 
     def limited(self, outcome: Outcome, *decisions: LivenessDecision | None) -> Outcome:
-        """Return the outcome that decisions leave: enforced, only a live face matches, and an attack is unknown."""
+        """Return the outcome after the check. If enforced, only a live face matches, and an attack gives `NO_MATCH`."""
         decision = worst_liveness(each for each in decisions if each is not None)
         if decision is None or self.mode is not LivenessMode.ENFORCE or decision.verdict is LivenessVerdict.LIVE:
             return outcome

@@ -10,8 +10,8 @@ from app.gallery.store.values import Collection
 class LivenessThresholds:
     """Scores from `live_from` on are `live`, those below `attack_below` are an `attack`, others are `uncertain`.
 
-    Both are scores of `LivenessEvidence`, 0..1. `origin` names the calibration ("NAME/VERSION"); None is for defaults,
-    of which no error rate is known.
+    Both are scores of `LivenessEvidence`, 0..1. `origin` names the calibration ("NAME/VERSION"); it is None for
+    the defaults, which have no known error rate.
     """
 
     live_from: float

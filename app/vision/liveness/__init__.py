@@ -1,4 +1,4 @@
-"""Presentation attack detection: whether a face is in front of the camera, or a photo or a screen is."""
+"""Presentation attack detection: whether the camera sees a person, or a photo or a screen."""
 
 from app.vision.liveness.evidence import AttackSign, LivenessEvidence, PresentationAttackDetector
 from app.vision.liveness.fusion import fused
