@@ -15,8 +15,8 @@ from onnx import TensorProto, helper, numpy_helper
 from app.errors import NetworkInvalid
 from app.types import Floats
 from app.vision.inference.conversion.torch_reader import read_tensors
+from app.vision.inference.conversion.written import written
 
-_OPSET, _IR_VERSION = 17, 8
 _STAGES = {"conv_3": 4, "conv_4": 6, "conv_5": 2}  # residual blocks
 _STRIDE = 16  # of the whole network before its last convolution, which covers the whole map
 _EPSILON = 1e-5  # of BatchNorm
@@ -97,10 +97,7 @@ class _MiniFasNet:
         """Return the network; raises NetworkInvalid if weights are left over."""
         if self._weights:
             raise NetworkInvalid(f"the weight file has {len(self._weights)} tensors that MiniFASNet has not")
-        opset = helper.make_opsetid("", _OPSET)
-        model = helper.make_model(self._graph, opset_imports=[opset], ir_version=_IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return model
+        return written(self._graph)
 
     def _excite(self, name: str) -> None:
         values = self._top

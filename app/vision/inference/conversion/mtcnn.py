@@ -15,8 +15,7 @@ from onnx import TensorProto, helper, numpy_helper
 from app.errors import NetworkInvalid
 from app.types import Floats
 from app.vision.inference.conversion.joblib_reader import read_arrays
-
-OPSET, IR_VERSION = 17, 8
+from app.vision.inference.conversion.written import written
 
 
 def pnet(weights: bytes) -> onnx.ModelProto:
@@ -121,10 +120,7 @@ class _Net:
         """Return the network; raises NetworkInvalid if weights are left over."""
         if self._weights:
             raise NetworkInvalid(f"{len(self._weights)} arrays too many for {self._graph.name}")
-        opset = helper.make_opsetid("", OPSET)
-        model = helper.make_model(self._graph, opset_imports=[opset], ir_version=IR_VERSION)
-        onnx.checker.check_model(model, full_check=True)
-        return model
+        return written(self._graph)
 
     def _linear(self, channels: int) -> tuple[Floats, Floats]:
         window = (1, 1) if self._cells else ()

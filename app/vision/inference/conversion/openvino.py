@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
 from app.errors import NetworkInvalid
+from app.vision.inference.conversion.written import written
 
-_OPSET = 17
-_IR_VERSION = 8
 _TYPES: Final = {"f16": "<f2", "f32": "<f4", "i64": "<i8"}
 _NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, checker.ValidationError, shape_inference.InferenceError)
 
@@ -68,10 +67,7 @@ class _IrConversion:
             write(self, key, data if data is not None else ET.Element("data"))
         if len(self._graph.input) != 1 or len(self._graph.output) != 1:
             raise NetworkInvalid("only a network with one input and one output is supported")
-        opset = helper.make_opsetid("", _OPSET)
-        model = helper.make_model(self._graph, opset_imports=[opset], ir_version=_IR_VERSION)
-        checker.check_model(model, full_check=True)
-        return model
+        return written(self._graph)
 
     def _parameter(self, key: str, data: ET.Element) -> None:
         self._names[key] = "input"

@@ -14,9 +14,8 @@ from onnx import TensorProto, checker, helper, numpy_helper, shape_inference
 
 from app.errors import ArchiveUnavailable, NetworkInvalid
 from app.types import Floats
+from app.vision.inference.conversion.written import written
 
-_OPSET = 17
-_IR_VERSION = 8
 _NOT_UNDERSTOOD = (LookupError, TypeError, ValueError, struct.error, checker.ValidationError)
 
 
@@ -58,9 +57,7 @@ class _Conversion:
         values = {position: self._declaration(position) for position in self._names}
         ends = [values.pop(self._input)], [values.pop(self._output)]
         graph = helper.make_graph(self._nodes, "tflite", *ends, self._initializers, value_info=list(values.values()))
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", _OPSET)], ir_version=_IR_VERSION)
-        checker.check_model(model, full_check=True)
-        return model
+        return written(graph)
 
     def _write(self, operator: Any) -> None:
         code = self._model.OperatorCodes(operator.OpcodeIndex())
