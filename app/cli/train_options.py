@@ -77,7 +77,7 @@ def values_of(
         is_check: Whether the run is only checked.
         defaults: Values by dotted name, of a run without a recipe.
 
-    Raises TrainingInvalid if `out` is missing, the file is not valid TOML, or there is no run to continue.
+    Raises TrainingInvalid if `out` is missing, the file is not valid TOML, or no run can be continued.
     """
     if out is None and not is_check:
         raise TrainingInvalid("--out is missing: the folder for checkpoints and figures")

@@ -89,7 +89,7 @@ def _only(folder: Path, suffix: str) -> Path:
 def _rows(file: Path, line: ListLine) -> list[list[str]]:
     """Return the words of the lines of a list, without blank lines.
 
-    Raises EvaluationInvalid, naming the first line of another form, if there is one.
+    Raises EvaluationInvalid if a line has another form; the error names the first one.
     """
     rows = []
     for number, text in enumerate(read_lines(file), 1):

@@ -111,7 +111,7 @@ class VerificationService:
     ) -> Verification:
         """Compare a probe with an enrolled identity: with the template of all its faces; otherwise as `verify_photo`.
 
-        Raises IdentityUnknown, and ModelMismatch if the collection's network is not served, too.
+        Raises IdentityUnknown, and ModelMismatch also if the collection's network is not served.
         """
         target = self._gallery.require(collection)
         check = self._gate.check(target, Operation.VERIFY, liveness)

@@ -90,7 +90,7 @@ def _require_readable(
 ) -> None:
     """List the photos that could not be aligned because they cannot be read.
 
-    Raises PhotosDamaged if there are more than `data.max_damaged` allows.
+    Raises PhotosDamaged if they are more than `data.max_damaged` allows.
     """
     if distributed.is_main:
         _report_photos(dataset.damaged, file, line, "cannot be read and are left out", "reason")

@@ -20,7 +20,7 @@ export class Camera {
     this.closing = new AbortController();
   }
 
-  /** Open the camera. Throws Problem if there is no camera or the page may not use it, and AbortError once it is closed. */
+  /** Open the camera. Throws Problem without a camera or permission to use it, and AbortError once it is closed. */
   async open() {
     if (!navigator.mediaDevices) {
       throw new Problem({ title: t("problems.noCamera"), code: "camera_insecure", detail: t("problems.cameraInsecure") });

@@ -41,7 +41,7 @@ class LivenessCurves:
 
 
 class LivenessScores:
-    """Scores of live presentations and of attacks, if there are any; only those with a usable face."""
+    """Scores of live presentations and of attacks, or none; only those with a usable face."""
 
     def __init__(self, live: Presentations, species: Sequence[Presentations]) -> None:
         self.live = live.only(live.is_answered)

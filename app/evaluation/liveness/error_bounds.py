@@ -49,7 +49,7 @@ class ErrorCount:
 
 @dataclass(frozen=True, slots=True)
 class ErrorRate:
-    """A rate: its `count`, and its `estimate`, None if there are too few photos for a figure."""
+    """A rate: its `count`, and its `estimate`, None for too few photos."""
 
     count: ErrorCount
     estimate: Estimate | None

@@ -34,7 +34,7 @@ class VerdictCounts:
 class PresentationRates:
     """The rates of live presentations (`error` is BPCER, `no_answer` BPNRR) or of a species (APCER, APNRR).
 
-    `auc` compares a species with the live presentations; it is None if there are too few photos for a figure.
+    `auc` compares a species with the live presentations; it is None for too few photos.
     """
 
     name: str

@@ -27,7 +27,7 @@ def of_liveness(
 
 
 def rate_content(rate: ErrorRate) -> Report:
-    """Return a rate: its figure and interval, or only `at_most` if there are too few photos."""
+    """Return a rate: its figure and interval, or only `at_most` for too few photos."""
     count, estimate = rate.count, rate.estimate
     return {
         "rate": None if estimate is None else estimate.value,

@@ -67,7 +67,7 @@ class ChallengeService:
         """Return a new challenge with prompts in a random order, and its nonce.
 
         Raises CollectionUnknown, ModelMismatch if the collection's network is not served, and LivenessUnavailable if
-        the collection checks liveness and there is no detector: an answer would fail, too.
+        the collection checks liveness and the service has no detector: an answer would also fail.
         """
         target = self._gallery.require(collection)
         self._gate.thresholds(target)

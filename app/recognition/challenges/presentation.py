@@ -55,7 +55,7 @@ class Presentation:
     """The verdict on a presentation, with the `reasons` against a live person.
 
     `best` is the frame of the best face among those that were judged. `passive` is the decision on the fused evidence
-    of single frames; None if there is no detector of presentation attacks.
+    of single frames; None without a detector of presentation attacks.
     """
 
     verdict: LivenessVerdict

@@ -50,7 +50,7 @@ def decide_liveness(evidence: LivenessEvidence, thresholds: LivenessThresholds) 
 
 
 def is_attack(decision: LivenessDecision | None) -> bool:
-    """Return whether a decision, if there is one, is an attack."""
+    """Return whether a decision is an attack; None is not."""
     return decision is not None and decision.verdict is LivenessVerdict.ATTACK
 
 

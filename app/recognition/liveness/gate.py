@@ -120,7 +120,7 @@ class LivenessGate:
         """Return the check of a request, in a collection or without one.
 
         Raises LivenessForbidden if the request asks for less than the collection's mode and may not, and
-        LivenessUnavailable if there is no detector.
+        LivenessUnavailable if the service has no detector.
         """
         stored = LivenessMode.OFF if collection is None else collection.settings.liveness
         mode = request.mode or stored

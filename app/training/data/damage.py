@@ -1,4 +1,4 @@
-"""Damaged photos: a run skips a few, and stops if there are many."""
+"""Damaged photos: a run skips a few, and stops at too many."""
 
 import threading
 

@@ -40,7 +40,7 @@ class ShardSource:
     def __init__(self, files: list[Path]) -> None:
         """Open the files and read the labels.
 
-        Raises TrainingInvalid if a file is not valid, or if there are no crops.
+        Raises TrainingInvalid if a file is not valid or no file has a crop.
         """
         tables = [(file, _table(file)) for file in files]
         self._shards = [

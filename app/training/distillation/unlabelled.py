@@ -39,7 +39,7 @@ class UnlabelledSource:
 def open_unlabelled(data: DataConfig, open_cropper: OpenCropper, advance: Advance = lambda _: None) -> Dataset:
     """Open a data set without its people; of a folder, photos at any depth.
 
-    Photos are aligned, left out and kept in memory as by `open_data`. Raises TrainingInvalid if there are no faces.
+    Photos are aligned, left out and kept in memory as by `open_data`. Raises TrainingInvalid if no photo has a face.
     """
     excluded = read_list(data.exclude) if data.exclude is not None else frozenset()
     opened = _open_photos(data, open_cropper, advance)

@@ -1,6 +1,6 @@
 """Crops around a face, cut as the networks of liveness were trained. Pure.
 
-The networks judge the surroundings of a face, too, so another crop costs them much of their accuracy.
+The networks also judge the surroundings of a face, so another crop costs them much of their accuracy.
 """
 
 from enum import StrEnum

@@ -15,7 +15,7 @@ _LEAST_MS: Final = 300
 class Prompt(StrEnum):
     """A movement that a person is asked for. Left and right are the person's own.
 
-    A flat photo can come closer, too. So a challenge also asks for movements that show depth.
+    A flat photo can also come closer, so a challenge has prompts for movements that show depth.
     """
 
     TURN_LEFT = "turn_left"
