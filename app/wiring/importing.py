@@ -5,9 +5,7 @@ from pathlib import Path
 
 from app.config import Settings
 from app.evaluation.values import Advance
-from app.training.export.network import as_onnx
 from app.training.export.pack import OperatorTerms, PackMetadata, model_name, require_new_pack, write_network_pack
-from app.training.importing.reading import PREPROCESSING, read_backbone
 from app.vision.inference.manifest import Manifest
 from app.wiring.training import calibrator, detector_name
 
@@ -28,6 +26,9 @@ def import_pack(
     Raises TrainingInvalid if the file does not contain the architecture or the folder is in use, CalibrationTooSmall if
     the people are too few, NetworkError's children if a detector cannot be opened, and SettingsInvalid without one.
     """
+    from app.training.export.network import as_onnx  # noqa: PLC0415 - needs PyTorch
+    from app.training.importing.reading import PREPROCESSING, read_backbone  # noqa: PLC0415 - as above
+
     require_new_pack(folder)
     network = as_onnx(read_backbone(file, architecture))
     measure = calibrator(

@@ -9,7 +9,6 @@ from app.training.config import PackNetwork, TeacherNetwork
 from app.training.data.source import CropSource
 from app.training.distillation.teaching import Teacher
 from app.training.export.pack import dimension_of
-from app.training.finetune.pretrained import preprocessing_of, read_network
 from app.training.run_folder import storage_errors
 from app.types import Floats
 from app.vision.embedding import Embedder
@@ -53,6 +52,8 @@ def teach(settings: Settings, teacher: TeacherNetwork, source: CropSource, advan
 
     Raises TrainingInvalid if the teacher's file has changed.
     """
+    from app.training.finetune.pretrained import preprocessing_of, read_network  # noqa: PLC0415 - needs PyTorch
+
     network = read_network(teacher)
     preprocessing = preprocessing_of(teacher)
     embedder = Embedder(Session(network, open_runtime(settings)), preprocessing)
