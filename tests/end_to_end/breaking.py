@@ -19,19 +19,27 @@ class Breaking:
         self.is_away = False
         self._port = port
         self._connections: list[asyncio.Task[None]] = []
+        self._writers: list[asyncio.StreamWriter] = []
 
     async def run(self, started: queue.SimpleQueue[int]) -> None:
         """Serve until `stop`; put the port into the queue."""
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
         async with asyncio.TaskGroup() as connections:
-            server = await asyncio.start_server(
-                lambda *streams: self._connections.append(connections.create_task(self._serve(*streams))), "127.0.0.1"
-            )
+
+            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                self._writers.append(writer)
+                if not self._stopping.is_set():
+                    self._connections.append(connections.create_task(self._serve(reader, writer)))
+
+            server = await asyncio.start_server(accept, "127.0.0.1")
             started.put(server.sockets[0].getsockname()[1])
             await self._stopping.wait()
             server.close()
             for each in self._connections:
                 each.cancel()
+        await asyncio.sleep(0)  # a connection that was being accepted
+        for writer in self._writers:  # a task that was cancelled before its first step has closed nothing
+            await _end(writer)
 
     def stop(self) -> None:
         """End the proxy and all its connections; for another thread."""
@@ -39,6 +47,7 @@ class Breaking:
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_connection("127.0.0.1", self._port)
+        self._writers.append(outer)
         back = asyncio.create_task(_copy(inner, writer))
         try:
             with suppress(OSError):
@@ -49,9 +58,7 @@ class Breaking:
         finally:
             back.cancel()
             for each in (writer, outer):
-                each.transport.abort()
-                with suppress(OSError):
-                    await each.wait_closed()
+                await _end(each)
 
     async def _forward(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> bool:
         """Copy what the client sends; return whether the connection breaks here."""
@@ -66,6 +73,12 @@ class Breaking:
                 self.cuts.pop(0)
                 return True
         return self.is_away
+
+
+async def _end(writer: asyncio.StreamWriter) -> None:
+    writer.transport.abort()
+    with suppress(OSError):
+        await writer.wait_closed()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
