@@ -39,6 +39,7 @@ TABLES = FIRST_TABLES | {"alembic_version", "api_keys", "audit", "audit_head", "
 TABLES |= {"claims", "crops", "data_keys", "job_errors", "jobs", "next_templates"}
 TABLES |= {"calibration_versions", "probe_moments", "sessions", "statistics"}
 TABLES |= {"liveness_calibrations", "liveness_challenges", "liveness_frames"}
+TABLES |= {"events"}
 
 
 @pytest.fixture

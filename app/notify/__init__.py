@@ -1,0 +1,1 @@
+"""Events for other programs: who subscribes, rules, and delivery."""

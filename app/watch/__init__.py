@@ -1,0 +1,1 @@
+"""Cameras: frames become tracks, and each track gets one decision."""
