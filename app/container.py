@@ -57,9 +57,10 @@ from app.transfer.photo_import import give_way
 from app.wiring.accounts import Accounts
 from app.wiring.batching import threads_of
 from app.wiring.resources import DEFAULT_COLLECTION
+from app.wiring.sightings import Sightings
 
 
-class Container(Accounts):
+class Container(Accounts, Sightings):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False

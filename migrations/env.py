@@ -6,9 +6,11 @@ from alembic import context
 
 from app.database import (  # noqa: F401 - registers their tables
     calibration_tables,
+    event_position_table,
     event_table,
     liveness_calibration_table,
     liveness_tables,
+    rule_tables,
     session_table,
     statistics_tables,
 )

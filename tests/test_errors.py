@@ -9,7 +9,7 @@ from app import errors
 from app.errors import ArcidError
 
 APP = Path(errors.__file__).parent.parent
-SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "liveness", "storage", "jobs", "commands")
+SUBJECTS = ("photos", "networks", "requests", "gallery", "access", "liveness", "rules", "storage", "jobs", "commands")
 CAPITALISED = {"InsightFace's"}
 CODES = """
 address_unusable archive_damaged archive_invalid archive_too_new archive_unavailable archive_unknown
@@ -32,9 +32,9 @@ master_key_invalid master_key_missing master_key_wrong model_mismatch network_co
 network_missing no_face no_way_back not_an_image nothing_enrolled open_id_unavailable origin_forbidden overloaded
 pack_unknown photos_damaged plain_index_refused precondition_failed presentation_attack
 provider_unavailable quota_exceeded rate_exceeded
-rates_unavailable report_unavailable request_invalid schema_outdated scope_missing seal_broken service_refused
-service_unreachable session_unknown settings_invalid several_faces shutting_down sign_in_disabled sign_in_refused
-storage_not_writable templates_missing too_many_bytes too_many_pixels tracing_unavailable trail_broken
+rates_unavailable report_unavailable request_invalid rule_unknown schema_outdated scope_missing seal_broken
+service_refused service_unreachable session_unknown settings_invalid several_faces shutting_down sign_in_disabled
+sign_in_refused storage_not_writable templates_missing too_many_bytes too_many_pixels tracing_unavailable trail_broken
 training_diverged training_invalid training_unavailable tus_version_unsupported upload_conflict upload_too_large
 upload_unfinished upload_unknown url_not_allowed url_unreachable urls_disabled where_forbidden
 """

@@ -46,7 +46,8 @@ class NewEvent:
         collection: The collection concerned; receivers may be restricted to some.
         subject: The identity concerned. Its events are deleted with it.
         send_to: Ids of the destinations; None: every destination that subscribes to the kind.
-        image: A sealed JPEG of a face (`Vault.seal_file`).
+        image: A JPEG of a face, sealed by `app.database.event_images` for `event_id`.
+        event_id: The id of the event.
     """
 
     kind: EventKind
@@ -56,6 +57,7 @@ class NewEvent:
     subject: str | None = None
     send_to: Sequence[str] | None = None
     image: bytes | None = None
+    event_id: str = field(default_factory=lambda: str(uuid4()))
 
 
 def append(transaction: Session | Connection, *events: NewEvent) -> list[str]:
@@ -63,7 +65,7 @@ def append(transaction: Session | Connection, *events: NewEvent) -> list[str]:
     now = datetime.now(UTC)
     new = [
         {
-            "event_id": str(uuid4()),
+            "event_id": each.event_id,
             "kind": each.kind,
             "key": each.key,
             "collection": each.collection,
@@ -77,4 +79,4 @@ def append(transaction: Session | Connection, *events: NewEvent) -> list[str]:
     ]
     if new:
         transaction.execute(insert(EventTable), new)
-    return [str(each["event_id"]) for each in new]
+    return [each.event_id for each in events]

@@ -96,6 +96,8 @@ ArcidError
     * ChallengeUsed
     * FramesInvalid
     * FramesReplayed
+  rules
+    * RuleUnknown
   storage
     * DatabaseError
       * DatabaseUnavailable
@@ -163,4 +165,5 @@ from app.errors.liveness import *
 from app.errors.networks import *
 from app.errors.photos import *
 from app.errors.requests import *
+from app.errors.rules import *
 from app.errors.storage import *

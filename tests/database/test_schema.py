@@ -12,8 +12,10 @@ from sqlalchemy import inspect, text
 from app.access.trail import Trail
 from app.config import PROJECT
 from app.database import (  # noqa: F401 - registers their tables
+    event_position_table,
     liveness_calibration_table,
     liveness_tables,
+    rule_tables,
     statistics_tables,
 )
 from app.database.engine import open_engine, sqlite_url
@@ -40,6 +42,7 @@ TABLES |= {"claims", "crops", "data_keys", "job_errors", "jobs", "next_templates
 TABLES |= {"calibration_versions", "probe_moments", "sessions", "statistics"}
 TABLES |= {"liveness_calibrations", "liveness_challenges", "liveness_frames"}
 TABLES |= {"events"}
+TABLES |= {"event_positions", "rules", "rule_cooldowns"}
 
 
 @pytest.fixture

@@ -59,6 +59,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.SessionUnknown,
         errors.UploadUnknown,
         errors.ChallengeUnknown,
+        errors.RuleUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
