@@ -14,7 +14,7 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.rule_tables import RuleCooldownTable, RuleTable
 from app.errors import RequestInvalid, RuleUnknown
-from app.notify.rules import QuietHours, Rule, RuleEvent
+from app.notify.rules import QuietHours, RuleEvent, SightingRule
 from app.notify.sighting import Sighting, SightingVerdict
 from app.types import Page
 
@@ -31,7 +31,7 @@ class RuleStore:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
 
-    def create(self, new: Rule) -> Rule:
+    def create(self, new: SightingRule) -> SightingRule:
         """Store a rule under a new id and return it; raises RequestInvalid if there are MOST_RULES."""
         now = datetime.now(UTC)
         made = replace(new, rule_id=str(uuid4()), created_at=now, updated_at=now)
@@ -43,19 +43,19 @@ class RuleStore:
                 raise RequestInvalid(f"{MOST_RULES} rules exist, the most allowed; delete one first")
         return made
 
-    def get(self, rule_id: str) -> Rule:
+    def get(self, rule_id: str) -> SightingRule:
         """Return a rule; raises RuleUnknown."""
         with Session(self._reading) as session:
             return _rule(_row(session, select(RuleTable), rule_id))
 
-    def page(self, *, after: int, limit: int) -> Page[Rule]:
+    def page(self, *, after: int, limit: int) -> Page[SightingRule]:
         """Return the rules with keys above `after`, the oldest first."""
         query = select(RuleTable).where(RuleTable.id > after).order_by(RuleTable.id).limit(limit + 1)
         with Session(self._reading) as session:
             found = session.scalars(query).all()
             return Page([_rule(row) for row in found[:limit]], found[limit - 1].id if len(found) > limit else None)
 
-    def change(self, rule_id: str, changes: Mapping[str, Any]) -> Rule:
+    def change(self, rule_id: str, changes: Mapping[str, Any]) -> SightingRule:
         """Change fields of a rule and return it; raises RuleUnknown."""
         with Session(self._writing) as session, session.begin():
             row = _row(session, select(RuleTable).with_for_update(), rule_id)
@@ -64,7 +64,7 @@ class RuleStore:
             _note(session, Action.RULE_CHANGED, changed)
         return changed
 
-    def delete(self, rule_id: str) -> Rule:
+    def delete(self, rule_id: str) -> SightingRule:
         """Delete a rule with its cooldowns and return it; raises RuleUnknown."""
         with Session(self._writing) as session, session.begin():
             row = _row(session, select(RuleTable).with_for_update(), rule_id)
@@ -81,13 +81,13 @@ class RuleStore:
             connection.execute(delete(RuleCooldownTable).where(RuleCooldownTable.at < now - LONGEST_COOLDOWN))
 
 
-def enabled_rules(session: Session) -> list[Rule]:
+def enabled_rules(session: Session) -> list[SightingRule]:
     """Return all enabled rules, the oldest first."""
     query = select(RuleTable).where(RuleTable.is_enabled).order_by(RuleTable.id)
     return [_rule(row) for row in session.scalars(query)]
 
 
-def start_cooldown(session: Session, rule: Rule, sighting: Sighting) -> bool:
+def start_cooldown(session: Session, rule: SightingRule, sighting: Sighting) -> bool:
     """Start a rule's cooldown for a sighting; return False if it still lasts.
 
     The row's lock lets only one of several replicas start it. Times are those of the sightings; after a clock was set
@@ -118,7 +118,7 @@ def delete_cooldowns(session: Session, collection: str, identity_id: str | None 
     session.execute(delete(RuleCooldownTable).where(about))
 
 
-def _note(session: Session, action: Action, rule: Rule) -> None:
+def _note(session: Session, action: Action, rule: SightingRule) -> None:
     detail = {"event": rule.event.value, "is_enabled": rule.is_enabled, "collections": _listed(rule.collections)}
     detail |= {"cameras": _listed(rule.cameras), "send_to": _listed(rule.send_to)}
     audit.append(session, action, subject=rule.rule_id, detail=detail)
@@ -131,9 +131,9 @@ def _row(session: Session, among: Select[RuleTable], rule_id: str) -> RuleTable:
     return row
 
 
-def _rule(row: RuleTable) -> Rule:
+def _rule(row: RuleTable) -> SightingRule:
     hours = row.quiet_hours
-    return Rule(
+    return SightingRule(
         rule_id=row.rule_id,
         name=row.name,
         event=RuleEvent(row.event),
@@ -152,7 +152,7 @@ def _rule(row: RuleTable) -> Rule:
     )
 
 
-def _stored(rule: Rule) -> dict[str, Any]:
+def _stored(rule: SightingRule) -> dict[str, Any]:
     """Return the columns of a rule that a change may alter."""
     hours = rule.quiet_hours
     values = asdict(rule) | {

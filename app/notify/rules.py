@@ -50,7 +50,7 @@ class QuietHours:
 
 
 @dataclass(frozen=True, slots=True)
-class Rule:
+class SightingRule:
     """A stored rule.
 
     Attributes:
@@ -103,10 +103,10 @@ class PlannedEvent:
 
     kind: EventKind
     send_to: Sequence[str] | None
-    rule: Rule | None = None
+    rule: SightingRule | None = None
 
 
-def planned_events(rules: Iterable[Rule], firing: AnyOf[str], sighting: Sighting) -> list[PlannedEvent]:
+def planned_events(rules: Iterable[SightingRule], firing: AnyOf[str], sighting: Sighting) -> list[PlannedEvent]:
     """Return the events of a sighting: first its own one, then the hits of watchlists.
 
     `firing`: ids of the rules that match the sighting and are not in their cooldown. The own event is always recorded,
@@ -120,7 +120,7 @@ def planned_events(rules: Iterable[Rule], firing: AnyOf[str], sighting: Sighting
     return [own, *(PlannedEvent(EventKind.WATCHLIST_HIT, rule.send_to, rule) for rule in hits)]
 
 
-def _destinations(rules: Sequence[Rule]) -> list[str] | None:
+def _destinations(rules: Sequence[SightingRule]) -> list[str] | None:
     """Return the destinations of several rules; None if one of them sends to all that subscribe."""
     chosen: dict[str, None] = {}
     for rule in rules:

@@ -15,7 +15,7 @@ from app.database.outbox import NewEvent
 from app.database.tables import CollectionTable, IdentityTable
 from app.database.vault import Vault
 from app.notify.rule_store import enabled_rules, start_cooldown
-from app.notify.rules import PlannedEvent, Rule, planned_events
+from app.notify.rules import PlannedEvent, SightingRule, planned_events
 from app.notify.sighting import Sighting
 
 _MOST_TRACKS = 10_000
@@ -104,7 +104,7 @@ def _is_there(session: Session, sighting: Sighting) -> bool:
     return session.scalar(of_person.with_for_update(read=True, key_share=True)) is not None
 
 
-def _data(sighting: Sighting, rule: Rule | None) -> dict[str, Any]:
+def _data(sighting: Sighting, rule: SightingRule | None) -> dict[str, Any]:
     """Return what receivers get about a sighting, as JSON values."""
     similarity = sighting.similarity
     data: dict[str, Any] = {

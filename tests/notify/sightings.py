@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from itertools import count
 from typing import Any
 
-from app.notify.rules import Rule, RuleEvent
+from app.notify.rules import RuleEvent, SightingRule
 from app.notify.sighting import Sighting, SightingVerdict
 
 NOON = datetime(2026, 6, 1, 12, tzinfo=UTC)
@@ -32,9 +32,9 @@ def sighting(**changes: Any) -> Sighting:
     return replace(usual, **changes)
 
 
-def rule(**changes: Any) -> Rule:
+def rule(**changes: Any) -> SightingRule:
     """Return a watchlist rule for everything that matches."""
-    usual = Rule(
+    usual = SightingRule(
         rule_id="rule",
         name="Watchlist",
         event=RuleEvent.WATCHLIST_HIT,

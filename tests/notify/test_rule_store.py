@@ -9,6 +9,7 @@ from app.notify.rule_store import RuleStore
 from app.notify.rules import QuietHours
 from tests.notify.sightings import rule
 
+CHANGES = ("created", "changed", "deleted")
 NIGHT = QuietHours(time(22), time(6, 30), "Europe/Berlin")
 
 
@@ -53,7 +54,11 @@ def test_the_trail_records_each_change_without_names(store, engine):
     store.change(made.rule_id, {"is_enabled": False})
     store.delete(made.rule_id)
     lines = [each.entry for each in Trail(engine).lines()]
-    assert [each.action for each in lines] == ["sighting_rule.created", "sighting_rule.changed", "sighting_rule.deleted"]
+    assert [each.action for each in lines] == [
+        "sighting_rule.created",
+        "sighting_rule.changed",
+        "sighting_rule.deleted",
+    ]
     assert {each.subject for each in lines} == {made.rule_id}
     assert lines[1].detail["is_enabled"] is False
     assert "Ada" not in str([each.detail for each in lines])
