@@ -6,6 +6,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from tests.accepting import stop_accepting
+
 _PIECE = 16_384
 
 
@@ -24,26 +26,24 @@ class Breaking:
     async def run(self, started: queue.SimpleQueue[int]) -> None:
         """Serve until `stop`; put the port into the queue."""
         self._loop, self._stopping = asyncio.get_running_loop(), asyncio.Event()
-        async with asyncio.TaskGroup() as connections:
-
-            def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-                self._writers.append(writer)
-                if not self._stopping.is_set():
-                    self._connections.append(connections.create_task(self._serve(reader, writer)))
-
-            server = await asyncio.start_server(accept, "127.0.0.1")
-            started.put(server.sockets[0].getsockname()[1])
-            await self._stopping.wait()
-            server.close()
-            for each in self._connections:
-                each.cancel()
-        await asyncio.sleep(0)  # a connection that was being accepted
+        server = await asyncio.start_server(self._accept, "127.0.0.1")
+        started.put(server.sockets[0].getsockname()[1])
+        await self._stopping.wait()
+        await stop_accepting(server)
+        server.close()
+        for each in self._connections:
+            each.cancel()
+        await asyncio.gather(*self._connections, return_exceptions=True)
         for writer in self._writers:  # a task that was cancelled before its first step has closed nothing
             await _end(writer)
 
     def stop(self) -> None:
         """End the proxy and all its connections; for another thread."""
         self._loop.call_soon_threadsafe(self._stopping.set)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._writers.append(writer)
+        self._connections.append(asyncio.create_task(self._serve(reader, writer)))
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         inner, outer = await asyncio.open_connection("127.0.0.1", self._port)

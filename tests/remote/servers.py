@@ -17,6 +17,7 @@ from cryptography.x509.oid import NameOID
 
 from app.remote.fetching import Fetcher, FetchLimits
 from app.remote.urls import UrlRules
+from tests.accepting import stop_accepting
 
 PUBLIC, PRIVATE = "127.0.0.1", "127.0.0.2"
 
@@ -87,6 +88,7 @@ async def site_at(address, pages=None, tls=None, port=0):
     try:
         yield site
     finally:
+        await stop_accepting(server)
         server.close()
         await site.end()
         await server.wait_closed()
