@@ -30,7 +30,6 @@ from app.jobs.runner import JobRunner
 from app.jobs.service import JobService
 from app.jobs.traces import JobTraces
 from app.jobs.uploads import Uploads
-from app.names import nfc
 from app.periodic_worker import PeriodicWorker
 from app.recognition.adaptive_calibration import AdaptiveCalibrationService
 from app.recognition.calibration_worker import CalibrationWorker
@@ -40,11 +39,9 @@ from app.recognition.collections import CollectionService
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
-from app.recognition.identification import IdentificationService
 from app.recognition.migration import MigrationService
 from app.recognition.people import PeopleService
 from app.recognition.person_export import PersonExportService
-from app.recognition.probe_learning import ProbeLearning
 from app.recognition.verification import VerificationService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
@@ -56,11 +53,12 @@ from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
 from app.wiring.accounts import Accounts
 from app.wiring.batching import threads_of
+from app.wiring.identifying import Identifying
 from app.wiring.resources import DEFAULT_COLLECTION
 from app.wiring.sightings import Sightings
 
 
-class Container(Accounts, Sightings):
+class Container(Accounts, Sightings, Identifying):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False
@@ -132,12 +130,6 @@ class Container(Accounts, Sightings):
         return CalibrationRepository(self.current_database.engine)
 
     @cached_property
-    def probe_learning(self) -> ProbeLearning | None:
-        """Running moments of this process' probes; None if they are not learned from."""
-        calibration = self.settings.calibration
-        return ProbeLearning() if calibration.is_adaptive and calibration.learn_from_probes else None
-
-    @cached_property
     def adaptive_calibration(self) -> AdaptiveCalibrationService:
         """Adaptive calibration of collections."""
         return AdaptiveCalibrationService(self.store, self.calibration_repository, self.registry)
@@ -171,18 +163,6 @@ class Container(Accounts, Sightings):
         registry, gallery, gate = self.registry, self.gallery, self.liveness_gate
         return ChallengeService(
             self.challenge_store, registry.analysis_of, gallery, registry.policy_of, self.verification, gate=gate
-        )
-
-    @cached_property
-    def identification(self) -> IdentificationService:
-        """Identification, 1:N."""
-        return IdentificationService(
-            self.registry.analysis_of,
-            self.gallery,
-            self.registry.policy_of,
-            open_metadata=frozenset(map(nfc, self.settings.open_metadata)),
-            learning=self.probe_learning,
-            gate=self.liveness_gate,
         )
 
     @cached_property

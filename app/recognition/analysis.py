@@ -12,6 +12,7 @@ from app.observability.stages import stage
 from app.types import Detection, Floats, Pixels
 from app.vision.alignment import CROP_SIDE, align
 from app.vision.detection.detections import Detector
+from app.vision.detection.frames import FrameDetector
 from app.vision.detection.main_face import count_rivals, most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Image, Limits, decode
@@ -46,10 +47,12 @@ class ProbeWork:
     """How probes are analysed: which `detector` finds their faces, and whether they are flip-averaged at all.
 
     Without `has_mirror`, a probe is one embedding, also where the templates of its collection are averages of two.
+    `frames` is for frames of cameras; by default it works like `detector`.
     """
 
     detector: Detector
     has_mirror: bool
+    frames: FrameDetector | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,6 +171,31 @@ class Analysis:
             evidence = self._evidence(image, detections)
             found = [replace(face, liveness=each) for face, each in zip(found, evidence, strict=True)]
         return AnalysedFaces(found, len(detected), rivals)
+
+    @property
+    def frames(self) -> FrameDetector:
+        """The detector of frames."""
+        return self._probes.frames or FrameDetector.of(self._probes.detector)
+
+    def detect_in_frame(self, image: Image) -> list[Detection]:
+        """Return the faces of a frame, best first, also those with a score below `frames.certain`."""
+        with stage("detect"):
+            return self.frames.finder.detect(image.pixels)
+
+    def embed_in_frame(
+        self, image: Image, detections: Sequence[Detection], *, is_flip_averaged: bool, has_liveness: bool = False
+    ) -> list[Face]:
+        """Return faces of a frame, embedded like probes, in the order of `detections`; raises the errors of `analyse`.
+
+        The frame was not reduced.
+        """
+        with stage("detect"):
+            marked = self.frames.place_landmarks(image.pixels, detections)
+        found = self._faces(image, marked, is_flip_averaged=is_flip_averaged and self._probes.has_mirror)
+        if not has_liveness:
+            return found
+        evidence = self._evidence(image, marked)
+        return [replace(face, liveness=each) for face, each in zip(found, evidence, strict=True)]
 
     def of_crops(
         self, crops: Pixels, detections: Sequence[Detection], *, is_flip_averaged: bool, image: Image | None = None

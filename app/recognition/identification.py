@@ -14,19 +14,21 @@ from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.batches import PhotoOutcome, each_photo
 from app.recognition.candidates import nearest_candidates
-from app.recognition.decisions.calibration.templates import comparisons_among
+from app.recognition.decisions.calibration.templates import TemplateComparisons, comparisons_among
 from app.recognition.decisions.policy import Outcome, PolicyOf
 from app.recognition.decisions.reference_population import ReferencePopulation
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict
 from app.recognition.liveness.gate import AS_SET, UNCHECKED, LivenessCheck, LivenessGate, LivenessRequest
 from app.recognition.probe_learning import ProbeLearning
-from app.recognition.probes import JudgedFace, ProbePhoto, read_probe
+from app.recognition.probes import JudgedFace, Probe, ProbePhoto, read_probe, track_probe
 from app.recognition.retry_on_migration import retry_on_migration
 from app.recognition.search_scope import ErrorRates, SearchResult, SearchScope
 from app.statistics.counts import Operation
 from app.types import Candidate, Floats
 from app.vision.quality import Quality
+
+_ONE = TemplateComparisons()  # with each person: a search by one photo
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,14 +206,36 @@ class IdentificationService:
             max_fpir=max_fpir,
             threshold=threshold,
             is_exact=is_exact,
-            probes=probe.faces,
+            with_each=TemplateComparisons(probes=probe.faces),
             check=check,
         )
+        return self._identified(search, probe)
+
+    @retry_on_migration
+    def identify_track(
+        self, faces: Sequence[Face], *, collection: str, model: str, top_k: int, looks: float = 1, is_exact: bool = True
+    ) -> Identification:
+        """Identify the person of a track by one or more faces that `model` embedded; otherwise as `identify`.
+
+        `looks` is the number of searches that the error rates count (`tracks.looks`). Raises ModelMismatch if the
+        collection is of another network than the faces.
+        """
+        target = self._gallery.require(collection)
+        if target.model != model:
+            raise ModelMismatch(f"collection {collection!r} is of {target.model}; the faces are of {model}")
+        check = self._gate.check(target, Operation.IDENTIFY)
+        probe = track_probe(faces, self._policy_of(target), check)
+        with_each = TemplateComparisons(count=looks, probes=probe.faces)
+        search = self._search(target, None, top_k, is_exact=is_exact, with_each=with_each, check=check)
+        return self._identified(search, probe)
+
+    def _identified(self, search: SearchScope, probe: Probe) -> Identification:
+        """Search a probe."""
         (found,) = self._nearest(search, probe.vector[None], [probe.is_poor], [probe.liveness])
         found = replace(found, verdict=probe.verdict(found.verdict))
         face = IdentifiedFace.of(probe.best, found, is_poor=probe.is_poor)
         return Identification(
-            [face], search.rule.threshold, target.model, population=search.population, photos=probe.photos
+            [face], search.rule.threshold, search.collection.model, population=search.population, photos=probe.photos
         )
 
     @retry_on_migration
@@ -249,10 +273,10 @@ class IdentificationService:
         where: Where | None,
         top_k: int,
         *,
-        max_fpir: float | None,
-        threshold: float | None,
+        max_fpir: float | None = None,
+        threshold: float | None = None,
         is_exact: bool,
-        probes: int = 1,
+        with_each: TemplateComparisons = _ONE,
         check: LivenessCheck = UNCHECKED,
     ) -> SearchScope:
         if where and not is_exact and (closed := sorted(where.keys() - self._open_metadata)):
@@ -261,10 +285,11 @@ class IdentificationService:
                 "ARCID_OPEN_METADATA"
             )
         policy = self._policy_of(target).for_probes()
-        among, comparisons = None, comparisons_among(target.identities, target.faces, probes)
+        among, comparisons = None, comparisons_among(target.identities, target.faces, with_each.probes)
         if where:
             part = self._gallery.filter_faces(target, where)
-            among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys), probes)
+            among, comparisons = part.keys, comparisons_among(part.identities, len(part.keys), with_each.probes)
+        comparisons = comparisons.repeated(with_each.count)
         view = SimilarityView.of(lambda: policy.for_identification(comparisons), is_exact=is_exact)
         rule = view.rule(policy.for_identification(comparisons, max_fpir=max_fpir, threshold=threshold))
         return SearchScope(target, policy, among, comparisons, view, rule, top_k, check)

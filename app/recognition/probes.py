@@ -8,11 +8,13 @@ import numpy as np
 
 from app.errors import FaceMismatch, LowQuality, NoFace, PhotoRefused
 from app.recognition.analysis import Analysis, Face
+from app.recognition.decisions.calibration.templates import independent_faces
 from app.recognition.decisions.policy import Outcome, Policy
 from app.recognition.liveness.decisions import LivenessDecision, is_attack, worst_liveness
 from app.recognition.liveness.gate import UNCHECKED, LivenessCheck
 from app.recognition.probe_fusion import FusedProbe, fuse
 from app.types import Floats
+from app.vision.liveness import fused as fused_evidence
 from app.vision.quality import Quality
 
 
@@ -39,13 +41,15 @@ class ProbePhoto:
 class Probe:
     """The face to compare: the template (d,) of `faces` photos, of which `best` has the highest quality.
 
+    `faces` is a fraction if the faces are not independent (`track_probe`).
+
     `is_poor`: all of them are below the collection's minimum quality. `is_agreed` is False if at most half of the
     photos show the same person. `photos` are all photos, or none if only one was sent.
     The `liveness` of `best` is the decision on all of them.
     """
 
     vector: Floats
-    faces: int
+    faces: float
     best: JudgedFace
     is_poor: bool
     is_agreed: bool
@@ -107,8 +111,7 @@ def read_probe(
     if not faces:
         raise errors[0]
     numbers = list(faces)
-    vectors = np.stack([policy.vector(each.face) for each in faces.values()])
-    fused = fuse(vectors, np.array([each.quality.score for each in faces.values()], np.float32), policy)
+    fused = _fused(list(faces.values()), policy)
     best = _best(list(faces.values()), fused)
     errors |= _left_out(fused, numbers)
     results = [_result(number, faces.get(number), errors.get(number)) for number in range(len(photos))]
@@ -120,6 +123,34 @@ def read_probe(
         fused.is_agreed,
         results if len(photos) > 1 else (),
     )
+
+
+def track_probe(faces: Sequence[Face], policy: Policy, check: LivenessCheck = UNCHECKED) -> Probe:
+    """Return the probe of the faces of a track, fused as those of several photos.
+
+    The faces of a track resemble each other more than photos of other days. So they count as fewer `faces`
+    (`independent_faces`). Their liveness is decided once, on the evidence of all of them.
+    """
+    judged = [JudgedFace(face, policy.quality(face)) for face in faces]
+    fused = _fused(judged, policy)
+    used = [judged[place] for place in fused.used]
+    best = max(used, key=lambda each: each.quality.score)
+    evidence = fused_evidence([each.liveness for each in faces if each.liveness is not None])
+    decision = check.decide(replace(best.face, liveness=evidence))
+    vectors = np.stack([policy.vector(each.face) for each in used])
+    return Probe(
+        fused.vector,
+        independent_faces(vectors, np.array([each.quality.score for each in used], np.float32)),
+        replace(best, liveness=decision),
+        policy.is_poor(best.quality),
+        fused.is_agreed,
+        (),
+    )
+
+
+def _fused(faces: Sequence[JudgedFace], policy: Policy) -> FusedProbe:
+    vectors = np.stack([policy.vector(each.face) for each in faces])
+    return fuse(vectors, np.array([each.quality.score for each in faces], np.float32), policy)
 
 
 def _best(faces: Sequence[JudgedFace], fused: FusedProbe) -> JudgedFace:

@@ -1,6 +1,5 @@
 """Which networks the settings serve, and how each of them is opened."""
 
-from collections.abc import Mapping
 from functools import cache, cached_property
 
 from app.config import Settings, shipped
@@ -11,7 +10,7 @@ from app.recognition.decisions.calibration.error_rates import CalibrationOrigin
 from app.recognition.model_registry import ModelRegistry, ServedModel
 from app.types import Effort
 from app.vision.attributes import NETWORK_ATTRIBUTES
-from app.vision.detection.detections import Detector
+from app.vision.detection.frames import DetectorSet
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits
 from app.vision.inference.packs import Packs
@@ -111,14 +110,14 @@ class ModelLoader:
         limits, detection, effort = self._settings.limits, self._settings.detection, self._settings.effort
         detectors = self._detectors(detector)
         analysis = Analysis(
-            detectors[Effort.ACCURATE],
+            detectors.photos[Effort.ACCURATE],
             self._embedder(network),
             limits=Limits(limits.photo_bytes, limits.photo_pixels),
             detection_side=detection.longest_side,
             most_faces=limits.faces,
             model=network.model,
             assessors=Assessors(signs=self.signs, liveness=self.liveness.open),
-            probes=ProbeWork(detectors[effort], has_mirror=effort is Effort.ACCURATE),
+            probes=ProbeWork(detectors.photos[effort], effort is Effort.ACCURATE, detectors.frames),
         )
         _log.info("networks.opened", pack=network.pack, detector=detector, provider=self.runtime.provider.value)
         return analysis
@@ -155,7 +154,7 @@ class ModelLoader:
             pack.name, section.model, section.dimension, detector_of(self._settings, pack), section.threshold
         )
 
-    def _open_detectors(self, name: str) -> Mapping[Effort, Detector]:
+    def _open_detectors(self, name: str) -> DetectorSet:
         return open_detectors(self._packs, name, self.runtime, self._settings)
 
     def _embedder(self, network: ServedModel) -> Embedder:

@@ -11,6 +11,7 @@ from app.types import Effort
 from app.vision.attributes import AgeGenderEstimator
 from app.vision.detection.cascade import SMALL_CROP_SIDE, SMALL_FACE_SIDE, Cascade
 from app.vision.detection.detections import Detector, Network
+from app.vision.detection.frames import UNCERTAIN_SHARE, DetectorSet, FrameDetector, PlaceLandmarks
 from app.vision.detection.kinds import DETECTOR_KINDS, Outputs, SingleShotKind, WholePhotoKind
 from app.vision.detection.orientations import OrientationSearch, ShrinkingDetector
 from app.vision.detection.single_shot import Options, SingleShotDetector
@@ -48,11 +49,11 @@ def detector_of(settings: Settings, pack: Manifest) -> str:
 
 def open_detector(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> Detector:
     """Open the detector `name` as enrollment uses it; see `open_detectors`."""
-    return open_detectors(packs, name, runtime, settings)[Effort.ACCURATE]
+    return open_detectors(packs, name, runtime, settings).photos[Effort.ACCURATE]
 
 
-def open_detectors(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> Mapping[Effort, Detector]:
-    """Open the detector `name` for each effort: one pack, or finder+landmarker for a cascade.
+def open_detectors(packs: Packs, name: str, runtime: Runtime, settings: Settings) -> DetectorSet:
+    """Open the detector `name` for each effort and for frames: one pack, or finder+landmarker for a cascade.
 
     Raises SettingsInvalid for a combination that does not exist, ManifestInvalid, NetworkMissing, NetworkCorrupt,
     NetworkInvalid.
@@ -63,7 +64,7 @@ def open_detectors(packs: Packs, name: str, runtime: Runtime, settings: Settings
         side = settings.detection.longest_side
         detector = kind.open(*_sessions(packs, first, runtime, kind.outputs))
         whole = OrientationSearch(ShrinkingDetector(detector, side), detector, side)
-        return dict.fromkeys(Effort, whole)
+        return DetectorSet(dict.fromkeys(Effort, whole), FrameDetector.of(ShrinkingDetector(detector, side)))
     networks = [
         kind.open(*_sessions(packs, part, runtime, (kind.outputs,)))
         for part, kind in parts
@@ -155,13 +156,14 @@ def _require_dimension(section: EmbedderSection, session: Session) -> None:
         raise ManifestInvalid(f"{section.file} gives vectors of {shape[-1]}, the manifest has {section.dimension}")
 
 
-def _single_shot(networks: Sequence[Network], settings: Settings) -> Mapping[Effort, Detector]:
+def _single_shot(networks: Sequence[Network], settings: Settings) -> DetectorSet:
     """Return detectors of one network, or of two: a cascade of finder and landmarker."""
     side = settings.detection.longest_side
     options = Options(settings.detection.lowest_score, side)
     finder, *others = [SingleShotDetector(network, _sized(options, network)) for network in networks]
     sparing = SingleShotDetector(networks[0], replace(_sized(options, networks[0]), is_sparing=True))
     detectors: dict[Effort, Detector] = {Effort.FAST: sparing, Effort.BALANCED: finder, Effort.ACCURATE: finder}
+    place_landmarks: PlaceLandmarks = lambda _, faces: list(faces)  # noqa: E731 - the network itself placed them
     if others:
         cascade = partial(Cascade, landmarker=networks[1], fallback=others[0], most=settings.limits.faces)
         detectors = {
@@ -169,7 +171,11 @@ def _single_shot(networks: Sequence[Network], settings: Settings) -> Mapping[Eff
             Effort.BALANCED: cascade(finder, face_side=SMALL_FACE_SIDE, crop_side=SMALL_CROP_SIDE),
             Effort.ACCURATE: cascade(finder),
         }
-    return {effort: OrientationSearch(detector, finder, side) for effort, detector in detectors.items()}
+        place_landmarks = cascade(finder, face_side=SMALL_FACE_SIDE, crop_side=SMALL_CROP_SIDE).place_landmarks
+    photos = {effort: OrientationSearch(detector, finder, side) for effort, detector in detectors.items()}
+    low = replace(_sized(options, networks[0]), lowest_score=UNCERTAIN_SHARE * options.lowest_score, is_sparing=True)
+    finds_all = SingleShotDetector(networks[0], low)
+    return DetectorSet(photos, FrameDetector(finds_all, place_landmarks, options.lowest_score))
 
 
 def _sessions(packs: Packs, manifest: Manifest, runtime: Runtime, outputs: Sequence[Outputs]) -> list[Session]:

@@ -69,7 +69,7 @@ class Policy:
         return self if self.probe_calibration is None else replace(self, calibration=self.probe_calibration)
 
     def for_verification(
-        self, faces: int = 1, probes: int = 1, *, max_fmr: float | None = None, threshold: float | None = None
+        self, faces: float = 1, probes: float = 1, *, max_fmr: float | None = None, threshold: float | None = None
     ) -> Rule:
         """Return the rule for a template of `faces`: at most the share `max_fmr` of other people's probes matches it.
 

@@ -1,5 +1,7 @@
 """Detection cascade: a fast detector finds the faces, a precise network places their landmarks on crops."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from app.types import Detection, Pixels
@@ -55,14 +57,18 @@ class Cascade:
 
     def detect(self, pixels: Pixels) -> list[Detection]:
         """See `Detector.detect`."""
-        faces = [*(self._finder.detect(pixels) or self._fallback.detect(pixels))]
+        return self.place_landmarks(pixels, self._finder.detect(pixels) or self._fallback.detect(pixels))
+
+    def place_landmarks(self, pixels: Pixels, detections: Sequence[Detection]) -> list[Detection]:
+        """Return the faces of a photo (height, width, 3), RGB, the most prominent ones with the landmarker's points."""
+        faces = list(detections)
         prominent = {id(face) for face in most_prominent_first(faces, pixels.shape)[: self._most]}
         refined = [index for index, face in enumerate(faces) if id(face) in prominent]
         for start in range(0, len(refined), _LARGEST_BATCH):
             batch = refined[start : start + _LARGEST_BATCH]
             views = [self._close_view(pixels, faces[index]) for index in batch]
-            detections = self._landmarker.find(np.stack([view.pixels for view in views]), _LOWEST_SCORE)
-            for index, view, found in zip(batch, views, detections, strict=True):
+            marked = self._landmarker.find(np.stack([view.pixels for view in views]), _LOWEST_SCORE)
+            for index, view, found in zip(batch, views, marked, strict=True):
                 faces[index] = _with_landmarks(faces[index], view.to_photo(found))
         return faces
 

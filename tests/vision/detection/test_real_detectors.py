@@ -124,7 +124,7 @@ def test_noise_shows_nobody(detectors, name: str, cell: int):
 
 def test_a_quick_cascade_leaves_the_finders_landmarks(detectors, packs, six_people):
     finder = detectors("yunet").detect(six_people)
-    quick = open_detectors(packs, "yunet+retinaface", Runtime(), Settings())[Effort.FAST].detect(six_people)
+    quick = open_detectors(packs, "yunet+retinaface", Runtime(), Settings()).photos[Effort.FAST].detect(six_people)
     assert_six_people(quick)
     for one, other in zip(quick, finder, strict=True):
         assert one.box == other.box

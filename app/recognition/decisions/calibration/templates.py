@@ -12,12 +12,17 @@ So a similarity of templates is a line of that of single faces which as many str
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+
+import numpy as np
 
 from app.recognition.decisions.calibration.error_rates import RateCurve, chance_among
+from app.types import Floats
 
 # Mean similarity of two faces of a person, over the people of LFW: 0.69 with both shipped networks.
 _WITHIN_PERSON = 0.7
+_LEAST_VARIATION = 1e-6  # divides
+_LEAST_WEIGHT = 0.02  # as in templates (`matching`)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,10 @@ class TemplateComparisons:
     faces: float = 1
     probes: float = 1
 
+    def repeated(self, looks: float) -> "TemplateComparisons":
+        """Return the comparisons of a search that is repeated: `looks` times as many."""
+        return replace(self, count=self.count * looks)
+
 
 def comparisons_among(identities: int, faces: int, probes: float = 1) -> TemplateComparisons:
     """Return the comparisons of a search among `identities` with `faces` in all, by a probe of `probes` faces.
@@ -38,6 +47,20 @@ def comparisons_among(identities: int, faces: int, probes: float = 1) -> Templat
     If the identities have different numbers of faces, strangers match slightly less often than counted.
     """
     return TemplateComparisons(identities, max(faces / max(identities, 1), 1), probes)
+
+
+def independent_faces(vectors: Floats, qualities: Floats) -> float:
+    """Return the number of photos of a person that vary as much as these faces: vectors (n, d), qualities (n,).
+
+    It is the number of photos, taken on different days, whose mean is as long as the weighted mean of the faces: 1 for
+    n copies of one face, and n for n photos. Frames of one scene are in between.
+    """
+    weights = qualities.astype(np.float64) + _LEAST_WEIGHT
+    weights /= weights.sum()
+    lengths = np.linalg.norm(vectors, axis=1)
+    length = float(np.linalg.norm(weights @ (vectors / lengths[:, None])))
+    most = 1 / float(np.square(weights).sum())
+    return float(np.clip((1 - _WITHIN_PERSON) / max(length**2 - _WITHIN_PERSON, _LEAST_VARIATION), 1, most))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,1 @@
+"""Tracks: one decision on all frames of a person."""
