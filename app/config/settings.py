@@ -8,6 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, Validati
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
 from app.config.administration import BackupSettings, StatisticsSettings
+from app.config.cameras import CameraSettings
 from app.config.groups import (
     CalibrationSettings,
     CorsSettings,
@@ -125,6 +126,7 @@ class Settings(BaseSettings):
     gallery: GallerySettings = GallerySettings()
     jobs: JobSettings = JobSettings()
     calibration: CalibrationSettings = CalibrationSettings()
+    cameras: CameraSettings = CameraSettings()
     statistics: StatisticsSettings = StatisticsSettings()
     backups: BackupSettings = BackupSettings()
     milvus: MilvusSettings = MilvusSettings()

@@ -98,6 +98,13 @@ ArcidError
     * FramesReplayed
   rules
     * RuleUnknown
+  cameras
+    * CameraUnknown
+    * CameraExists
+    * TooManyCameras
+    * CameraUrlNotAllowed
+    * CameraUnreachable
+    * VideoUnavailable
   storage
     * DatabaseError
       * DatabaseUnavailable
@@ -158,6 +165,7 @@ ArcidError
 
 from app.errors.access import *
 from app.errors.base import *
+from app.errors.cameras import *
 from app.errors.commands import *
 from app.errors.gallery import *
 from app.errors.jobs import *

@@ -6,6 +6,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from typing import Protocol
 
 import httpcore2
 from anyio import CapacityLimiter, to_thread
@@ -13,7 +14,8 @@ from httpx2 import InvalidURL
 
 from app.errors import Overloaded, TooManyBytes, UrlNotAllowed, UrlUnreachable
 from app.remote.addresses import is_public
-from app.remote.urls import LONGEST, UrlRules, UrlTarget
+from app.remote.http_authentication import authorization_of
+from app.remote.urls import LONGEST, UrlTarget
 
 Resolve = Callable[[str, int], Awaitable[list[str]]]
 """Host and port -> addresses; raises OSError."""
@@ -21,6 +23,7 @@ Resolve = Callable[[str, int], Awaitable[list[str]]]
 _MAX_ADDRESSES = 4
 _CONNECT_S = 3.0  # per address, before trying the next one
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_UNAUTHORIZED = 401
 _HEADERS = (
     (b"Accept", b"image/*"),
     (b"Accept-Encoding", b"identity"),
@@ -34,6 +37,13 @@ _FAILURES = (
     httpcore2.UnsupportedProtocol,
     OSError,
 )
+
+
+class TargetRules(Protocol):
+    """Rules for the URLs to fetch from."""
+
+    def target(self, text: str) -> UrlTarget:
+        """Return the target of a URL; raises UrlNotAllowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +61,13 @@ class Fetcher:
 
     For each hop, the host is resolved once. All its addresses must be public, and the fetcher connects only to these
     addresses, even if the name resolves differently a moment later. TLS and the `Host` header still use the name. The
-    fetcher keeps no connections, cookies or content, uses no proxy, and refuses compressed answers.
+    fetcher keeps no connections, cookies or content, uses no proxy, and refuses compressed answers. If the rules allow
+    a user name in a URL, it answers a challenge of the host with it.
     """
 
     def __init__(
         self,
-        rules: UrlRules,
+        rules: TargetRules,
         limits: FetchLimits,
         *,
         resolve: Resolve | None = None,
@@ -94,9 +105,12 @@ class Fetcher:
             self._slots.release()
 
     async def _follow(self, first: UrlTarget, on_bytes: Callable[[int], None]) -> bytes:
-        target = first
-        for _ in range(self._limits.redirects + 1):
-            async with self._response(target) as response:
+        target, authorization = first, b""
+        for _ in range(self._limits.redirects + 1 + bool(first.url.userinfo)):
+            async with self._response(target, authorization) as response:
+                if response.status == _UNAUTHORIZED and target.url.userinfo and not authorization:
+                    authorization = authorization_of(target.url, _header(response, b"www-authenticate") or b"")
+                    continue
                 if response.status not in _REDIRECTS:
                     return await self._body(target, response, on_bytes)
                 location = _header(response, b"location")
@@ -113,12 +127,13 @@ class Fetcher:
             raise _unreachable(first, f"redirect: {error}") from error
 
     @asynccontextmanager
-    async def _response(self, target: UrlTarget) -> AsyncIterator[httpcore2.Response]:
+    async def _response(self, target: UrlTarget, authorization: bytes) -> AsyncIterator[httpcore2.Response]:
         backend = _PinnedBackend(await self._addresses(target))
         url = httpcore2.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.url.raw_path or b"/"
         )
         headers = [(b"Host", target.url.netloc), *_HEADERS]
+        headers += [(b"Authorization", authorization)] if authorization else []
         try:
             async with (
                 httpcore2.AsyncConnectionPool(self._tls, max_connections=1, network_backend=backend) as pool,

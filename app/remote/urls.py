@@ -10,7 +10,7 @@ from app.errors import UrlNotAllowed
 LONGEST = 2048
 _PORTS = {"http": 80, "https": 443}
 # Excludes characters that URL parsers treat differently: spaces, control characters, backslashes.
-_PLAIN = re.compile(r"[^\x00-\x20\x7f\\]+")
+PLAIN = re.compile(r"[^\x00-\x20\x7f\\]+")
 _PATTERN = re.compile(r"\*|(\*\.)?[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]*[a-z0-9_])?)*|[0-9a-f:.]+")
 
 
@@ -45,7 +45,7 @@ class UrlRules:
 
     def target(self, text: str) -> UrlTarget:
         """Return the target of a URL given as text; raises UrlNotAllowed."""
-        if len(text) > LONGEST or not _PLAIN.fullmatch(text):
+        if len(text) > LONGEST or not PLAIN.fullmatch(text):
             raise UrlNotAllowed(f"a URL has at most {LONGEST} characters, no spaces and no backslashes")
         try:
             return self.of(URL(text))
@@ -64,12 +64,13 @@ class UrlRules:
         if port not in self.ports:
             raise UrlNotAllowed("photos are not fetched from the URL's port")
         host = url.raw_host.decode("ascii").lower()
-        if not host or not any(_matches(host, pattern) for pattern in self.hosts):
+        if not host or not any(matches(host, pattern) for pattern in self.hosts):
             raise UrlNotAllowed("photos are not fetched from the URL's host")
         return UrlTarget(url, url.scheme, host, port)
 
 
-def _matches(host: str, pattern: str) -> bool:
+def matches(host: str, pattern: str) -> bool:
+    """Return whether a host is the one of a pattern: a name, `*.name` or `*`."""
     if pattern.startswith("*."):
         return host.endswith(pattern[1:]) and host != pattern[1:]
     return pattern in {"*", host}

@@ -60,6 +60,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.UploadUnknown,
         errors.ChallengeUnknown,
         errors.RuleUnknown,
+        errors.CameraUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -86,6 +87,9 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.UploadUnfinished,
         errors.ChallengeUsed,
         errors.FramesReplayed,
+        errors.CameraExists,
+        errors.TooManyCameras,
+        errors.VideoUnavailable,
     ),
     HTTPStatus.GONE: (errors.ExportGone, errors.ChallengeExpired),
     HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed, errors.TusVersionUnsupported),
@@ -110,6 +114,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.ArchiveRefused,
         errors.ConsentMissing,
         errors.FramesInvalid,
+        errors.CameraUrlNotAllowed,
     ),
     HTTPStatus.TOO_MANY_REQUESTS: (errors.RateExceeded,),
     HTTPStatus.SERVICE_UNAVAILABLE: (
