@@ -56,9 +56,10 @@ from app.wiring.batching import threads_of
 from app.wiring.identifying import Identifying
 from app.wiring.resources import DEFAULT_COLLECTION
 from app.wiring.sightings import Sightings
+from app.wiring.unknown_faces import UnknownFaces
 
 
-class Container(Accounts, Sightings, Identifying):
+class Container(Accounts, Sightings, Identifying, UnknownFaces):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False
@@ -121,7 +122,7 @@ class Container(Accounts, Sightings, Identifying):
             traces=self.job_traces,
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
-            chores=[self.challenge_store.delete_expired],
+            chores=[self.challenge_store.delete_expired, self.unknown_faces.delete_expired],
         )
 
     @cached_property

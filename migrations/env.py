@@ -13,6 +13,7 @@ from app.database import (  # noqa: F401 - registers their tables
     rule_tables,
     session_table,
     statistics_tables,
+    unknown_face_tables,
 )
 from app.database.table_types import UtcDateTime
 from app.database.tables import CollectionTable

@@ -91,6 +91,8 @@ SETTINGS = {
     "ARCID_CALIBRATION__INTERVAL_SECONDS": ("2.5", 2.5),
     "ARCID_BACKUPS__FOLDER": ("/backups", Path("/backups")),
     "ARCID_BACKUPS__KEEP": ("3", 3),
+    "ARCID_UNKNOWN_FACES__MOST_DAYS": ("7", 7),
+    "ARCID_UNKNOWN_FACES__MOST_FACES": ("100", 100),
     "ARCID_STATISTICS__KEEP_DAYS": ("30", 30),
     "ARCID_STATISTICS__WRITE_SECONDS": ("2.5", 2.5),
     "ARCID_MILVUS__ADDRESS": ("http://milvus:19530", "http://milvus:19530"),

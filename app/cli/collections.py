@@ -15,6 +15,7 @@ from app.container import Container
 from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import CollectionSettings, Reaction
+from app.recognition.collections import require_rememberable
 from app.types import Impostors, LivenessMode, Provider
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
@@ -45,6 +46,9 @@ KeepCrops = Annotated[
 RetentionDays = Annotated[
     int | None, typer.Option(min=1, max=36_500, help="Erase people this many days after their last enrollment.")
 ]
+RememberUnknownDays = Annotated[
+    int | None, typer.Option(min=1, max=3_650, help="Keep unknown faces this many days, encrypted.")
+]
 RequireConsent = Annotated[
     bool | None,
     typer.Option("--require-consent/--no-require-consent", help="Require recorded consent to enroll a person."),
@@ -64,7 +68,7 @@ Liveness = Annotated[
     typer.Option(help="Detection of presentation attacks: off, observe (only answered), or enforce."),
 ]
 
-_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "impostors")
+_RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "remember_unknown_days", "impostors")
 _OPTIONS = (
     "is_flip_averaged",
     "enroll_quality",
@@ -96,6 +100,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
     max_fpir: MaxFpir = None,
     threshold: Threshold = None,
     retention_days: RetentionDays = None,
+    remember_unknown_days: RememberUnknownDays = None,
     impostors: ImpostorChoice = None,
     keep_crops: KeepCrops = None,
     require_consent: RequireConsent = None,
@@ -117,6 +122,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
         max_fpir,
         threshold,
         retention_days,
+        remember_unknown_days,
         impostors,
         keep_crops,
         require_consent,
@@ -148,6 +154,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
     max_fpir: MaxFpir = None,
     threshold: Threshold = None,
     retention_days: RetentionDays = None,
+    remember_unknown_days: RememberUnknownDays = None,
     impostors: ImpostorChoice = None,
     keep_crops: KeepCrops = None,
     require_consent: RequireConsent = None,
@@ -159,7 +166,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         list[str] | None,
         typer.Option(
             help="Reset detector, max_fmr, max_fpir, threshold or impostors to the default, "
-            "or retention_days to no limit."
+            "retention_days to no limit, or remember_unknown_days to none."
         ),
     ] = None,
 ) -> None:
@@ -173,6 +180,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         max_fpir,
         threshold,
         retention_days,
+        remember_unknown_days,
         impostors,
         keep_crops,
         require_consent,
@@ -225,6 +233,9 @@ def _changed(container: Container, collection_settings: CollectionSettings, said
     changed: CollectionSettings = replace(collection_settings, **said)
     if said.get("is_crop_kept") and container.crops is None:
         raise EncryptionRequired
+    if "remember_unknown_days" in said:
+        most = container.settings.unknown_faces.most_days
+        require_rememberable(changed, most, has_sealer=container.crops is not None)
     if said.get("liveness", LivenessMode.OFF) is not LivenessMode.OFF:
         container.liveness_gate.require_detector()
     require_one_rule(changed)

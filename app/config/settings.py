@@ -29,6 +29,7 @@ from app.config.groups import (
 from app.config.job_settings import JobSettings
 from app.config.oidc import OidcSettings
 from app.config.sources import PREFIX, require_given, sources
+from app.config.unknown_faces import UnknownFaceSettings
 from app.config.wording import invalid_value, not_json
 from app.errors import SettingsInvalid
 from app.types import Attribute, Effort, IndexKind
@@ -129,6 +130,7 @@ class Settings(BaseSettings):
     cameras: CameraSettings = CameraSettings()
     statistics: StatisticsSettings = StatisticsSettings()
     backups: BackupSettings = BackupSettings()
+    unknown_faces: UnknownFaceSettings = UnknownFaceSettings()
     milvus: MilvusSettings = MilvusSettings()
     tracing: TracingSettings = TracingSettings()
     oidc: OidcSettings = OidcSettings()

@@ -60,6 +60,7 @@ class CollectionTable(Base):
     on_mismatch: Mapped[str] = mapped_column(Word(16), server_default="flag")
     retention_days: Mapped[int | None]
     """Null: no limit."""
+    remember_unknown_days: Mapped[int | None]
     is_consent_required: Mapped[bool] = mapped_column(server_default=false())
     is_adaptive: Mapped[bool] = mapped_column(server_default=true())
     impostors: Mapped[str | None] = mapped_column(String(16))

@@ -65,6 +65,7 @@ ArcidError
     * NoWayBack
     * ConsentMissing
     * EncryptionRequired
+    * UnknownFacesOff
     * NothingEnrolled
     * DuplicateIdentity
   access

@@ -84,6 +84,10 @@ class RejectedPhoto:
     detail: str
 
 
+class UnknownFacesOff(ArcidError):
+    """The collection does not remember unknown faces."""
+
+
 class NothingEnrolled(ArcidError):
     """Every photo of an enrollment was refused; `rejected` has the reason for each."""
 

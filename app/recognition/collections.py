@@ -22,13 +22,15 @@ from app.types import Impostors, IndexKind, LivenessMode, Page
 class CollectionDefaults:
     """Default settings of a new collection, and its options; the collection `name` always exists.
 
-    `index_kind` is the index of collections that choose none.
+    `index_kind` is the index of collections that choose none. Unknown faces are kept for at most
+    `most_remembered_days`.
     """
 
     name: str
     settings: CollectionSettings
     index_kinds: frozenset[str]
     index_kind: IndexKind = IndexKind.AUTO
+    most_remembered_days: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,18 @@ class SettingsInForce:
     max_fpir: float | None
     impostors: Impostors
     index: IndexKind
+
+
+def require_rememberable(settings: CollectionSettings, most_days: int, *, has_sealer: bool) -> None:
+    """Raise RequestInvalid if `remember_unknown_days` is above the service's limit, or EncryptionRequired."""
+    days = settings.remember_unknown_days
+    if days is None:
+        return
+    if days > most_days:
+        detail = f"unknown faces are kept for at most {most_days} days here (ARCID_UNKNOWN_FACES__MOST_DAYS)"
+        raise RequestInvalid.at("remember_unknown_days", detail)
+    if not has_sealer:
+        raise EncryptionRequired("unknown faces are stored encrypted or not at all: see ARCID_ENCRYPTION__KEY_FILE")
 
 
 class CollectionService:
@@ -61,7 +75,7 @@ class CollectionService:
         has_sealer: bool = False,
         scrubber: Scrubber | None = None,
     ) -> None:
-        """`has_sealer`: crops can be stored encrypted, so collections may keep them."""
+        """`has_sealer`: crops can be stored encrypted, so collections may keep them, and unknown faces."""
         self._registry = registry
         self._gate = gate or LivenessGate()
         self._has_sealer = has_sealer
@@ -118,7 +132,7 @@ class CollectionService:
         Raises EncryptionRequired, LivenessUnavailable and RequestInvalid as `create` does.
         """
         self._require_liveness(settings)
-        if settings.get("detector") or settings.get("is_crop_kept"):
+        if settings.get("detector") or settings.get("is_crop_kept") or settings.get("remember_unknown_days"):
             collection = self.get(name)
             self._require_possible(self._registry.of(collection), replace(collection.settings, **settings), settings)
         return self._collections.change(name, settings, versions)
@@ -139,6 +153,7 @@ class CollectionService:
             self._registry.require_detector(network, said["detector"])
         if settings.is_crop_kept and not self._has_sealer:
             raise EncryptionRequired
+        require_rememberable(settings, self._defaults.most_remembered_days, has_sealer=self._has_sealer)
 
     def _require_liveness(self, said: Mapping[str, Any]) -> None:
         if said.get("liveness", LivenessMode.OFF) is not LivenessMode.OFF:

@@ -16,7 +16,7 @@ import { t } from "./i18n.js";
 export const GROUPS = [
   { name: "decide", fields: [{ name: "max_fpir", kind: "times" }, { name: "max_fmr", kind: "times" }, { name: "threshold", kind: "number", max: 1 }, { name: "impostors", kind: "select", values: ["", "any", "similar"] }, { name: "adaptive", kind: "check" }, { name: "liveness", kind: "select", values: ["off", "observe", "enforce"] }] },
   { name: "photos", fields: [{ name: "enroll_quality", kind: "number", max: 1 }, { name: "probe_quality", kind: "number", max: 1 }, { name: "on_duplicate", kind: "select", values: ["flag", "reject", "allow"] }, { name: "on_mismatch", kind: "select", values: ["flag", "reject", "allow"] }] },
-  { name: "privacy", fields: [{ name: "keep_crops", kind: "check" }, { name: "require_consent", kind: "check" }, { name: "retention_days", kind: "number", max: 36_500 }] },
+  { name: "privacy", fields: [{ name: "keep_crops", kind: "check" }, { name: "require_consent", kind: "check" }, { name: "retention_days", kind: "number", max: 36_500 }, { name: "remember_unknown_days", kind: "number", max: 3650 }] },
   { name: "network", fields: [{ name: "detector", kind: "text", isFixed: true }, { name: "flip", kind: "check", isFixed: true }] },
 ];
 

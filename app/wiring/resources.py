@@ -209,7 +209,8 @@ class Resources:
     def collection_defaults(self) -> CollectionDefaults:
         """Defaults and options of collections."""
         kinds, kind = self.projections.kinds(), self.settings.index
-        return CollectionDefaults(DEFAULT_COLLECTION, self.collection_settings, kinds, kind)
+        most_days = self.settings.unknown_faces.most_days
+        return CollectionDefaults(DEFAULT_COLLECTION, self.collection_settings, kinds, kind, most_days)
 
     @cached_property
     def projections(self) -> Projections:

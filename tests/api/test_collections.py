@@ -41,6 +41,7 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "index": None,
         "keep_crops": True,
         "retention_days": None,
+        "remember_unknown_days": None,
         "require_consent": False,
         "adaptive": True,
         "impostors": None,

@@ -75,6 +75,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.NoWayBack,
         errors.JobUnderWay,
         errors.EncryptionRequired,
+        errors.UnknownFacesOff,
         errors.SealBroken,
         errors.TrailBroken,
         errors.FaceExists,

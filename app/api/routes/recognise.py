@@ -1,5 +1,6 @@
 """POST /enroll, /verify, /identify, /search."""
 
+from collections.abc import Callable
 from functools import partial
 from typing import Annotated
 
@@ -12,6 +13,7 @@ from app.api.http.dependencies import (
     BatchesDependency,
     ExactDependency,
     LivenessDependency,
+    PrincipalDependency,
     SearchesDependency,
     ServicesDependency,
     WorkersDependency,
@@ -26,6 +28,8 @@ from app.api.schemas.fields import MOST_PHOTOS
 from app.api.schemas.identify_answers import IdentifyAnswer
 from app.api.schemas.probe_requests import MOST_PROBES, IdentifyRequest, VerifyRequest
 from app.api.schemas.requests import EnrollRequest, SearchRequest
+from app.gallery.store.unknown.values import FaceOrigin
+from app.recognition.identification import Identification, IdentificationService
 from app.recognition.screening import Reactions
 
 router = router_at(tag="recognition", scope=Scope.RECOGNISE)
@@ -96,18 +100,15 @@ async def identify(
     outcomes: OutcomesDependency,
     is_exact: ExactDependency,
     liveness: LivenessDependency,
+    principal: PrincipalDependency,
 ) -> IdentifyAnswer:
     """Search the gallery for every face of a photo, of up to 50 photos, or for the person of several photos."""
-    service = services.identification
-    if request.photos_of == "many":
-        search = partial(service.identify_each, request.photo)
-    elif request.photos_of == "one_person":
-        search = partial(service.identify_person, request.photo)
-    else:
-        search = partial(service.identify, request.photo[0])
+    if request.remember_unknown:
+        principal.require(Scope.ENROLL)
+        await workers.run(services.unknown_faces.require, request.collection)
     await batches.take(request.count() if request.photos_of == "many" else 1)
     identification = await workers.run(
-        search,
+        _search_of(request, services.identification),
         collection=request.collection,
         top_k=request.top_k,
         max_fpir=request.max_fpir,
@@ -120,7 +121,22 @@ async def identify(
         outcomes.identified_each(identification.answers)
     else:
         outcomes.identified(identification)
-    return IdentifyAnswer.of(identification, FaceParts.of(request))
+    answer = IdentifyAnswer.of(identification, FaceParts.of(request))
+    if request.remember_unknown:
+        remember = services.unknown_faces.remember_identified
+        answer.remembered = await workers.run(
+            remember, request.collection, request.photo, identification, origin=FaceOrigin.IDENTIFY
+        )
+    return answer
+
+
+def _search_of(request: IdentifyRequest, service: IdentificationService) -> Callable[..., Identification]:
+    """Return the search that the request asks for: of many photos, of one person's photos, or of one photo."""
+    if request.photos_of == "many":
+        return partial(service.identify_each, request.photo)
+    if request.photos_of == "one_person":
+        return partial(service.identify_person, request.photo)
+    return partial(service.identify, request.photo[0])
 
 
 @router.post("/search", dependencies=[needs(Scope.SEARCH)])

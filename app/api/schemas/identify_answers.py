@@ -99,6 +99,7 @@ class IdentifyAnswer(BaseModel):
             "faces_truncated": False,
             "photos": None,
             "answers": None,
+            "remembered": None,
         }
     )
 
@@ -110,6 +111,9 @@ class IdentifyAnswer(BaseModel):
     photos: ProbePhotosSchema = None
     answers: Annotated[
         list[IdentifiedPhotoSchema] | None, Field(description="With `photos_of=many`: the answer to each photo.")
+    ] = None
+    remembered: Annotated[
+        int | None, Field(description="With `remember_unknown`: the number of unknown faces that are kept now.")
     ] = None
 
     @classmethod

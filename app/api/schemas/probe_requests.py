@@ -190,6 +190,13 @@ class IdentifyRequest(LookupRequest, _BatchRequest):
     landmarks: Landmarks = True
     components: Components = True
     liveness: Liveness = None
+    remember_unknown: Annotated[
+        bool,
+        Field(
+            description="Keep the faces that match nobody, for the collection's `remember_unknown_days`. Needs scope "
+            "`enroll`; not with `where`."
+        ),
+    ] = False
 
     @model_validator(mode="after")
     def _one_meaning(self) -> Self:
@@ -200,6 +207,8 @@ class IdentifyRequest(LookupRequest, _BatchRequest):
             )
         if self.photos_of == "one_person" and self.count() > MOST_PROBES:
             raise ValueError(f"send at most {MOST_PROBES} photos of one person")
+        if self.remember_unknown and self.where:
+            raise ValueError("remember_unknown needs a search among all people: leave out where")
         return self
 
 

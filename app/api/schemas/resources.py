@@ -9,8 +9,8 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.api.schemas.boxes import BoxSchema, PointSchema
+from app.api.schemas.collection_fields import ImpostorChoice, RememberUnknownDays, RetentionDays
 from app.api.schemas.fields import (
-    WHOLE,
     ConsentSchema,
     JsonObject,
     Moment,
@@ -63,8 +63,8 @@ _SETTINGS = (
     "adaptive",
     "liveness",
 )
-# Null is a value of these: the service's default, and for `retention_days` no end.
-_OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "impostors")
+# Null is a value of these: the service's default, for `retention_days` no end, for the next one nothing is kept.
+_OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "remember_unknown_days", "impostors")
 
 
 class _SettingsSchema(StrictSchema):
@@ -86,24 +86,15 @@ class _SettingsSchema(StrictSchema):
     ] = None
     on_duplicate: OnDuplicate = None
     on_mismatch: OnMismatch = None
-    retention_days: Annotated[
-        int | None,
-        Field(ge=1, le=36_500, description="Erase people this many days after their last photo; null: never."),
-        WHOLE,
-    ] = None
+    retention_days: RetentionDays = None
+    remember_unknown_days: RememberUnknownDays = None
     require_consent: Annotated[
         bool | None, Field(strict=True, description="Refuse to enroll people without recorded consent.")
     ] = None
     adaptive: Annotated[
         bool | None, Field(strict=True, description="Adapt the error rates to the collection's own people.")
     ] = None
-    impostors: Annotated[
-        Impostors | None,
-        Field(
-            description="Impostors that error rates are about: `any`, or `similar`, those of the same sex and origin; "
-            "null: the service's setting."
-        ),
-    ] = None
+    impostors: ImpostorChoice = None
     liveness: Annotated[
         LivenessMode | None,
         Field(description="Detection of presentation attacks: `off`, `observe` (only answered), or `enforce`."),
@@ -165,6 +156,7 @@ class CollectionSchema(BaseModel):
     on_duplicate: Reaction
     on_mismatch: Reaction
     retention_days: Annotated[int | None, Field(description="Null: people are kept without end.")]
+    remember_unknown_days: Annotated[int | None, Field(description="Null: unknown faces are not kept.")]
     require_consent: Annotated[bool, Field(validation_alias="is_consent_required")]
     adaptive: Annotated[bool, Field(validation_alias="is_adaptive")]
     impostors: Annotated[Impostors | None, Field(description="Null: the service's setting.")]

@@ -5,7 +5,7 @@ identity and collection. A change of owner therefore reseals them, in the same t
 """
 
 from collections.abc import Iterable, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Row, Select, bindparam, select, update
 from sqlalchemy.orm import Session
@@ -34,6 +34,7 @@ class SealedKind(NamedTuple):
     table: type[FaceTable | NextTemplateTable | CropTable]
     keys: tuple[str, ...]
     column: str
+    faces: type[FaceTable] = FaceTable
 
     def rows(self) -> Select[*tuple[Any, ...]]:
         """Return the query of all rows, with the columns that `context` needs."""
@@ -68,16 +69,42 @@ class SealedKind(NamedTuple):
         self, session: Session, vault: Vault, plain: Iterable[tuple[Row[*tuple[Any, ...]], Context, bytes]]
     ) -> int:
         """Reseal rows of `rows`, each with a context, and return their number."""
-        changed = []
-        for row, context, data in plain:
-            sealed = vault.seal(session, context, data)
-            which = {f"of_{name}": getattr(row, name) for name in self.keys}
-            changed.append({**which, self.column: sealed.data, "data_key_id": sealed.data_key_id})
-        if changed:
-            table = Base.metadata.tables[self.table.__tablename__]
-            here = [table.c[name] == bindparam(f"of_{name}") for name in self.keys]
-            session.connection().execute(update(table).where(*here), changed)
-        return len(changed)
+        return write_sealed(session, vault, self, plain)
+
+
+class SealedColumn(Protocol):
+    """A sealed column of a table, with the table's key columns and `data_key_id`."""
+
+    @property
+    def table(self) -> type[Base]:
+        """The table."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The names of its key columns."""
+
+    @property
+    def column(self) -> str:
+        """The name of the sealed column."""
+
+
+def write_sealed(
+    session: Session,
+    vault: Vault,
+    kind: SealedColumn,
+    plain: Iterable[tuple[Row[*tuple[Any, ...]], Context, bytes]],
+) -> int:
+    """Reseal rows, each with its context, and return their number."""
+    changed = []
+    for row, context, data in plain:
+        sealed = vault.seal(session, context, data)
+        which = {f"of_{name}": getattr(row, name) for name in kind.keys}
+        changed.append({**which, kind.column: sealed.data, "data_key_id": sealed.data_key_id})
+    if changed:
+        table = Base.metadata.tables[kind.table.__tablename__]
+        here = [table.c[name] == bindparam(f"of_{name}") for name in kind.keys]
+        session.connection().execute(update(table).where(*here), changed)
+    return len(changed)
 
 
 SEALED_KINDS = (

@@ -20,6 +20,7 @@ from app.database.tables import (
     IdentityTable,
     SharedIndexTable,
 )
+from app.database.unknown_face_tables import UnknownFaceTable, UnknownGroupTable, UnknownSeparationTable
 from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
 from app.gallery.store import change_log, rows
 from app.gallery.store.values import Collection, CollectionSettings
@@ -34,6 +35,9 @@ _CONTENT = (
     CalibrationVersionTable,
     ProbeMomentsTable,
     LivenessCalibrationTable,
+    UnknownFaceTable,
+    UnknownSeparationTable,
+    UnknownGroupTable,
 )
 
 

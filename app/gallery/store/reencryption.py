@@ -20,8 +20,11 @@ from app.database.tables import CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, SealBroken
 from app.gallery.store.binding import SEALED_KINDS, SealedKind
+from app.gallery.store.unknown.sealing import UNKNOWN_SEALED_KINDS, UnknownSealedKind
 
 PLAIN = "in plain yet"
+_KINDS = (*SEALED_KINDS, *UNKNOWN_SEALED_KINDS)
+_Kind = SealedKind | UnknownSealedKind
 _READ_AT_ONCE = 1000
 
 
@@ -55,7 +58,7 @@ class Reencryption:
             raise MasterKeyMissing("there is no master key: set ARCID_ENCRYPTION__KEY_FILE (arcid keys new-master)")
         with Session(self._writing) as session, session.begin():
             newest = session.scalar(select(func.max(DataKeyTable.id)))
-            is_used = newest is not None and any(_exists(session, each, _has(each, newest)) for each in SEALED_KINDS)
+            is_used = newest is not None and any(_exists(session, each, _has(each, newest)) for each in _KINDS)
             is_finished = newest is None or (is_used and not self._is_unfinished(session, newest))
             key = self._vault.add_key(session) if newest is None or is_finished else newest
         self._vault.refresh()
@@ -65,7 +68,7 @@ class Reencryption:
         """Return the number of rows without this key or binding; without a key, the number of unencrypted rows."""
         left = 0
         with self._reading.connect() as connection:
-            for each in SEALED_KINDS:
+            for each in _KINDS:
                 lacks = each.table.data_key_id.is_(None) if key is None else _lacks(each, key)
                 left += connection.scalar(select(func.count()).select_from(each.table).where(lacks)) or 0
         return left
@@ -75,7 +78,7 @@ class Reencryption:
         self.refused = []
         with self._reading.connect() as connection:
             collections = connection.scalars(select(CollectionTable.id).order_by(CollectionTable.id)).all()
-        for kind in SEALED_KINDS:
+        for kind in _KINDS:
             for collection in collections:
                 yield from self._blocks(kind, collection, key, block)
 
@@ -114,7 +117,7 @@ class Reencryption:
 
     def flaws(self) -> Iterator[Flaw]:
         """Decrypt every row, and yield those that are unencrypted, not bound to their owner, or unreadable."""
-        for kind in SEALED_KINDS:
+        for kind in _KINDS:
             query, after = kind.rows().limit(_READ_AT_ONCE), 0
             table = Base.metadata.tables[kind.table.__tablename__]
             order = table.c[kind.keys[0]]
@@ -128,7 +131,7 @@ class Reencryption:
 
     def _is_unfinished(self, session: Session, key: int) -> bool:
         """Return whether a rotation was interrupted; in a closed database, refused rows do not count."""
-        for kind in SEALED_KINDS:
+        for kind in _KINDS:
             lacks = _lacks(kind, key)
             if self._vault.is_closed:
                 lacks = (kind.table.data_key_id != key) & (_version(kind) == _BOUND)
@@ -136,7 +139,7 @@ class Reencryption:
                 return True
         return False
 
-    def _flaw(self, kind: SealedKind, row: Row[*tuple[Any, ...]]) -> Flaw | None:
+    def _flaw(self, kind: _Kind, row: Row[*tuple[Any, ...]]) -> Flaw | None:
         why = None
         try:
             self._vault.open(kind.context(row), row.sealed, row.data_key_id)
@@ -150,7 +153,7 @@ class Reencryption:
             None if why is None else Flaw(kind.table.__tablename__, row.face_id, row.collection, why, is_refused=False)
         )
 
-    def _blocks(self, kind: SealedKind, collection: int, key: int, block: int) -> Iterator[int]:
+    def _blocks(self, kind: _Kind, collection: int, key: int, block: int) -> Iterator[int]:
         last: tuple[Any, ...] = ()
         while (done := self._block(kind, collection, key, block, last)) is not None:
             sealed, last = done
@@ -158,14 +161,14 @@ class Reencryption:
                 yield sealed
 
     def _block(
-        self, kind: SealedKind, collection: int, key: int, block: int, last: tuple[Any, ...]
+        self, kind: _Kind, collection: int, key: int, block: int, last: tuple[Any, ...]
     ) -> tuple[int, tuple[Any, ...]] | None:
         """Reseal a block after the row with the keys `last`; return the number of rows, and the last row's keys."""
         table = Base.metadata.tables[kind.table.__tablename__]
         with Session(self._writing) as session, session.begin():
             # Lock like all writers: a face must not change its owner between reading and writing.
             session.execute(select(CollectionTable.id).where(CollectionTable.id == collection).with_for_update())
-            query = kind.rows().where(FaceTable.collection_id == collection, _lacks(kind, key))
+            query = kind.rows().where(kind.faces.collection_id == collection, _lacks(kind, key))
             if last:
                 query = query.where(_after([table.c[name] for name in kind.keys], last))
             read = session.execute(query.limit(block)).all()
@@ -185,7 +188,7 @@ class Reencryption:
 _BOUND = bytes([BOUND_VERSION])
 
 
-def _flaw(kind: SealedKind, row: Row[*tuple[Any, ...]], why: str) -> Flaw:
+def _flaw(kind: _Kind, row: Row[*tuple[Any, ...]], why: str) -> Flaw:
     return Flaw(kind.table.__tablename__, row.face_id, row.collection, why, is_refused=True)
 
 
@@ -195,17 +198,17 @@ def _after(keys: list[ColumnElement[Any]], last: tuple[Any, ...]) -> ColumnEleme
     return first if len(keys) == 1 else or_(first, (keys[0] == last[0]) & (keys[1] > last[1]))
 
 
-def _lacks(kind: SealedKind, key: int) -> ColumnElement[bool]:
+def _lacks(kind: _Kind, key: int) -> ColumnElement[bool]:
     return or_(kind.table.data_key_id.is_(None), kind.table.data_key_id != key, _version(kind) != _BOUND)
 
 
-def _version(kind: SealedKind) -> ColumnElement[bytes]:
+def _version(kind: _Kind) -> ColumnElement[bytes]:
     return func.substr(Base.metadata.tables[kind.table.__tablename__].c[kind.column], 1, 1)
 
 
-def _has(kind: SealedKind, key: int) -> ColumnElement[bool]:
+def _has(kind: _Kind, key: int) -> ColumnElement[bool]:
     return kind.table.data_key_id == key
 
 
-def _exists(session: Session, kind: SealedKind, condition: ColumnElement[bool]) -> bool:
+def _exists(session: Session, kind: _Kind, condition: ColumnElement[bool]) -> bool:
     return session.scalar(select(kind.table.data_key_id.is_(None)).where(condition).limit(1)) is not None

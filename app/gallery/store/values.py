@@ -33,10 +33,11 @@ class CollectionSettings:
     probe below `probe_quality` is at best a possible match. `max_fmr` and `max_fpir`, or `threshold` instead of both,
     are the defaults of requests; None is the service's default. With `is_crop_kept` the crops of enrolled faces are
     stored encrypted. `on_duplicate` applies to faces that look like another identity, `on_mismatch` to faces that do
-    not look like their own. An identity expires `retention_days` after its last enrollment; None keeps it. With
-    `is_consent_required`, an enrollment needs a recorded consent that has not ended. With `is_adaptive`, the error
-    rates are adapted to the collection's own people. They are about these `impostors`; None is the service's setting.
-    `liveness` is the mode of requests that ask for none.
+    not look like their own. An identity expires `retention_days` after its last enrollment; None keeps it. Unknown
+    faces are kept for `remember_unknown_days`; None keeps none. With `is_consent_required`, an enrollment needs a
+    recorded consent that has not ended. With `is_adaptive`, the error rates are adapted to the collection's own people.
+    They are about these `impostors`; None is the service's setting. `liveness` is the mode of requests that ask for
+    none.
     """
 
     is_flip_averaged: bool = True
@@ -50,6 +51,7 @@ class CollectionSettings:
     on_duplicate: Reaction = Reaction.FLAG
     on_mismatch: Reaction = Reaction.FLAG
     retention_days: int | None = None
+    remember_unknown_days: int | None = None
     is_consent_required: bool = False
     is_adaptive: bool = True
     impostors: Impostors | None = None

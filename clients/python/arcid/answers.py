@@ -230,6 +230,7 @@ class IdentifyAnswer(Value):
     calibration: ReferencePopulation | None = None
     photos: tuple[ProbePhoto, ...] | None = None
     answers: tuple[IdentifiedPhoto, ...] | None = None
+    remembered: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

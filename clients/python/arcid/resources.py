@@ -71,6 +71,7 @@ class Collection(Value):
     impostors: Literal["any", "similar"] | None = None
     liveness: LivenessMode = "off"
     in_force: SettingsInForce | None = None
+    remember_unknown_days: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,6 +25,7 @@ class CollectionSettings(TypedDict, total=False):
     on_duplicate: ScreeningAction
     on_mismatch: ScreeningAction
     retention_days: int | None
+    remember_unknown_days: int | None
     require_consent: bool
     adaptive: bool
     impostors: Literal["any", "similar"] | None

@@ -106,6 +106,7 @@ def identify(
     landmarks: bool | None = None,
     components: bool | None = None,
     liveness: LivenessMode | None = None,
+    remember_unknown: bool | None = None,
 ) -> Call[IdentifyAnswer]:
     """Search the gallery for every face of a photo. A photo without faces is not an error.
 
@@ -114,6 +115,7 @@ def identify(
     is the answer, and photos without faces are an error.
     Set either `max_fpir`, the allowed share of strangers that match at the current gallery size, or `threshold`, a
     similarity. `where` restricts the search to people with these metadata values.
+    With `remember_unknown`, the service keeps the faces that match nobody, if the collection allows it.
     """
     members = {
         "collection": collection,
@@ -125,6 +127,7 @@ def identify(
         "landmarks": landmarks,
         "components": components,
         "liveness": liveness,
+        "remember_unknown": remember_unknown,
     }
     return _post("/identify", IdentifyAnswer, photo_body(members, photo=photo))
 

@@ -1,0 +1,26 @@
+"""Field types of a collection's settings. Their names and limits are the API's contract."""
+
+from typing import Annotated
+
+from pydantic import Field
+
+from app.api.schemas.fields import WHOLE
+from app.types import Impostors
+
+RetentionDays = Annotated[
+    int | None,
+    Field(ge=1, le=36_500, description="Erase people this many days after their last photo; null: never."),
+    WHOLE,
+]
+RememberUnknownDays = Annotated[
+    int | None,
+    Field(ge=1, le=3_650, description="Keep unknown faces this many days, encrypted; null: none are kept."),
+    WHOLE,
+]
+ImpostorChoice = Annotated[
+    Impostors | None,
+    Field(
+        description="Impostors that error rates are about: `any`, or `similar`, those of the same sex and origin; "
+        "null: the service's setting."
+    ),
+]

@@ -1,0 +1,1 @@
+"""Unknown faces that a collection keeps for a while, and their groups."""
