@@ -12,7 +12,7 @@ from app.types import Candidate, Floats
 # The next photo may reverse a smaller lead.
 _TOO_NEAR = 0.1
 
-_LEAST_WEIGHT = 0.02  # of a face with quality 0, so that an identity with only those has a template, too
+LEAST_WEIGHT = 0.02  # of a face with quality 0, so that an identity with only those has a template, too
 _LEAST_LENGTH = 1e-4  # of a mean of unit vectors; the direction of a shorter one is only rounding
 
 
@@ -29,7 +29,7 @@ def template_of(vectors: Floats, qualities: Floats) -> Floats:
     first: Floats = vectors[0]
     if len(vectors) == 1:
         return first
-    weights = qualities + np.float32(_LEAST_WEIGHT)
+    weights = qualities + np.float32(LEAST_WEIGHT)
     weights = weights / weights.sum()
     mean, length = weights @ vectors, float(weights @ np.linalg.norm(vectors, axis=1))
     found = np.linalg.norm(mean)
@@ -38,7 +38,7 @@ def template_of(vectors: Floats, qualities: Floats) -> Floats:
 
 def similarities_to_others(vectors: Floats, qualities: Floats) -> Floats:
     """Return how similar each of two or more faces (n, d) is to the template of all others (n,)."""
-    weights = (qualities + np.float32(_LEAST_WEIGHT))[:, None]
+    weights = (qualities + np.float32(LEAST_WEIGHT))[:, None]
     others = (weights * vectors).sum(axis=0) - weights * vectors
     lengths = weights * np.linalg.norm(vectors, axis=1, keepdims=True)
     mean_lengths = (lengths.sum() - lengths) / (weights.sum() - weights)

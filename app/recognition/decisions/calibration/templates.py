@@ -78,7 +78,7 @@ class TemplateScale:
     def of(cls, calibration: RateCurve, comparisons: TemplateComparisons) -> "TemplateScale":
         """Return the scale for templates of so many faces."""
         centre = calibration.centre
-        lengths = _length(comparisons.faces) * _length(comparisons.probes)
+        lengths = mean_length(comparisons.faces) * mean_length(comparisons.probes)
         several = (1 - 1 / comparisons.faces) + (1 - 1 / comparisons.probes)
         shift = max(centre, 0) * (1 / lengths - 1)
         return cls(centre, centre + shift, 1 + calibration.template_stretch * several)
@@ -106,6 +106,6 @@ def stranger_rate(calibration: RateCurve, similarity: float, comparisons: Templa
     return chance_among(calibration.fmr(single), comparisons.count)
 
 
-def _length(faces: float) -> float:
-    """Return the length of the mean of so many faces of a person."""
+def mean_length(faces: float) -> float:
+    """Return the length of the mean of the unit vectors of so many faces of a person."""
     return math.sqrt(_WITHIN_PERSON + (1 - _WITHIN_PERSON) / faces)
