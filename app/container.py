@@ -122,7 +122,7 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces):
             traces=self.job_traces,
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
-            chores=[self.challenge_store.delete_expired, self.unknown_faces.delete_expired],
+            chores=[each.delete_expired for each in (self.challenge_store, self.unknown_faces, self.event_retention)],
         )
 
     @cached_property
@@ -212,7 +212,7 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces):
     @cached_property
     def person_export(self) -> PersonExportService:
         """The export of one person's data."""
-        return PersonExportService(self.gallery, self.listing, self.trail, self.face_images)
+        return PersonExportService(self.gallery, self.listing, self.trail, self.face_images, self.event_log)
 
     @cached_property
     def migration_repository(self) -> MigrationRepository:

@@ -19,6 +19,17 @@ class StatisticsSettings(BaseModel):
     ] = 10
 
 
+class EventSettings(BaseModel):
+    """Events about people, cameras and jobs; see docs/sightings.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    is_enabled: Annotated[bool, Field(description="Record events, for destinations and open pages.")] = True
+    keep_days: Annotated[
+        float, Field(gt=0, le=366, description="Days to keep events with their images, also undelivered ones.")
+    ] = 7
+
+
 class BackupSettings(BaseModel):
     """Backups by jobs; see docs/operations.md."""
 

@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from app.config.administration import BackupSettings, StatisticsSettings
+from app.config.administration import BackupSettings, EventSettings, StatisticsSettings
 from app.config.cameras import CameraSettings
 from app.config.groups import (
     CalibrationSettings,
@@ -129,6 +129,7 @@ class Settings(BaseSettings):
     calibration: CalibrationSettings = CalibrationSettings()
     cameras: CameraSettings = CameraSettings()
     statistics: StatisticsSettings = StatisticsSettings()
+    events: EventSettings = EventSettings()
     backups: BackupSettings = BackupSettings()
     unknown_faces: UnknownFaceSettings = UnknownFaceSettings()
     milvus: MilvusSettings = MilvusSettings()

@@ -14,9 +14,21 @@ from app.database.vault import Vault
 class Database:
     """The engine at a URL, its vault, and its schema as the migrations in a folder define it. A context manager."""
 
-    def __init__(self, url: str, migrations: Path, master: Master | None = None, *, is_closed: bool = False) -> None:
-        """Connect lazily. With a master key, personal data is encrypted; see `require_current` and `Vault`."""
+    def __init__(
+        self,
+        url: str,
+        migrations: Path,
+        master: Master | None = None,
+        *,
+        is_closed: bool = False,
+        has_events: bool = True,
+    ) -> None:
+        """Connect lazily. With a master key, personal data is encrypted; see `require_current` and `Vault`.
+
+        `has_events`: whether changes append events to the outbox.
+        """
         self.engine = open_engine(url)
+        self.engine.update_execution_options(has_events=has_events)
         self.vault = Vault(self.engine, master, is_closed=is_closed)
         self.schema = Schema(self.engine, migrations)
         self._occupancy: Occupancy | None = None

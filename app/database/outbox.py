@@ -61,7 +61,13 @@ class NewEvent:
 
 
 def append(transaction: Session | Connection, *events: NewEvent) -> list[str]:
-    """Append events in a transaction and return their ids; they are delivered at least once after its commit."""
+    """Append events in a transaction and return their ids; they are delivered at least once after its commit.
+
+    Append none if the engine has the execution option `has_events=False`.
+    """
+    engine = transaction.get_bind() if isinstance(transaction, Session) else transaction.engine
+    if not engine.get_execution_options().get("has_events", True):
+        return []
     now = datetime.now(UTC)
     new = [
         {

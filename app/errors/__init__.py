@@ -99,6 +99,7 @@ ArcidError
     * FramesReplayed
   rules
     * RuleUnknown
+    * EventImageUnknown
   cameras
     * CameraUnknown
     * CameraExists

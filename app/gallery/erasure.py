@@ -41,6 +41,7 @@ class Receipt:
     is_identity_gone: bool
     face_ids: Sequence[str]
     answers: int
+    events: int
     index_kind: str
     snapshot_files: int
     revision: int
@@ -125,6 +126,7 @@ class ErasureService:
             is_identity_gone=removed.is_whole,
             face_ids=removed.face_ids,
             answers=removed.answers,
+            events=removed.events,
             index_kind=finish_removal.index_kind,
             snapshot_files=finish_removal.files or 0,
             revision=removed.revision,

@@ -6,6 +6,7 @@ from sqlalchemy import func, select
 from sqlalchemy.orm import Session
 
 from app.database.audit import Actor
+from app.database.outbox import EventKind, NewEvent
 from app.database.tables import JobTable
 from app.jobs.job import Failure, Job, JobState
 from app.types import JobKey
@@ -31,6 +32,14 @@ def job(row: JobTable) -> Job:
         row.started_at,
         row.finished_at,
     )
+
+
+def finished_event(row: JobTable) -> NewEvent:
+    """Return the event of a job that has ended; without its results, which may name people."""
+    data = {"job_id": row.job_id, "kind": row.kind, "state": row.state, "done": row.done, "errors": row.errors}
+    if row.failure_code is not None:
+        data["code"] = row.failure_code
+    return NewEvent(EventKind.JOB_FINISHED, f"job:{row.job_id}", data, collection=row.collection)
 
 
 def now(session: Session) -> datetime:

@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.database import audit
+from app.database import audit, outbox
 from app.database.audit import Action, acting
 from app.database.tables import JobErrorTable, JobTable
 from app.jobs import job_rows as rows
@@ -103,6 +103,7 @@ class Leases:
             row.finished_at, row.owner, row.leased_until = rows.now(session), None, None
             detail = {"kind": row.kind, "state": state.value, **({"code": failure.code} if failure else {})}
             session.flush()
+            outbox.append(session, rows.finished_event(row))
             audit.append(session, Action.JOB_FINISHED, collection=row.collection, subject=row.job_id, detail=detail)
             return True
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, Select, delete, func, select
 from sqlalchemy.orm import Session
 
-from app.database import audit
+from app.database import audit, outbox
 from app.database.audit import Action
 from app.database.tables import JobErrorTable, JobTable
 from app.errors import JobFinished, JobUnderWay, JobUnknown, Overloaded
@@ -117,6 +117,8 @@ class JobStore:
                 row.finished_at = datetime.now(UTC) if is_waiting else None
                 row.owner, row.leased_until = (None, None) if is_waiting else (row.owner, row.leased_until)
                 session.flush()
+                if is_waiting:
+                    outbox.append(session, rows.finished_event(row))
                 audit.append(
                     session,
                     Action.JOB_CANCELLED,

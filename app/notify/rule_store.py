@@ -6,7 +6,7 @@ from datetime import UTC, datetime, time, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Engine, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import Engine, Select, delete, func, insert, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
@@ -75,11 +75,6 @@ class RuleStore:
             _note(session, Action.RULE_DELETED, rule)
         return rule
 
-    def forget_cooldowns(self, now: datetime) -> None:
-        """Delete the cooldowns that have ended: those older than any rule may last."""
-        with self._writing.begin() as connection:
-            connection.execute(delete(RuleCooldownTable).where(RuleCooldownTable.at < now - LONGEST_COOLDOWN))
-
 
 def enabled_rules(session: Session) -> list[SightingRule]:
     """Return all enabled rules, the oldest first."""
@@ -108,14 +103,6 @@ def start_cooldown(session: Session, rule: SightingRule, sighting: Sighting) -> 
     is_over = or_(table.at <= at - length, table.at >= at + length)
     claim = claim.on_conflict_do_update(index_elements=_UNIQUE, set_={"at": at}, where=is_over)
     return session.scalar(claim.returning(table.id)) is not None
-
-
-def delete_cooldowns(session: Session, collection: str, identity_id: str | None = None) -> None:
-    """Delete the cooldowns about a person, or all of a collection."""
-    about = RuleCooldownTable.collection == collection
-    if identity_id is not None:
-        about = and_(about, RuleCooldownTable.subject == identity_id)
-    session.execute(delete(RuleCooldownTable).where(about))
 
 
 def _note(session: Session, action: Action, rule: SightingRule) -> None:

@@ -26,17 +26,10 @@ _Decision = tuple[str, str | None]
 class SightingService:
     """Records sightings. Usable by several threads."""
 
-    def __init__(self, engine: Engine, vault: Vault | None = None, *, is_enabled: bool = True) -> None:
-        """Create the service.
-
-        Args:
-            engine: Engine of the database.
-            vault: Encryption of images; None: they are stored unencrypted.
-            is_enabled: Whether events are made.
-        """
+    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        """Create the service. Images are stored only if the vault encrypts."""
         self._engine = engine
         self._vault = vault or Vault(engine)
-        self._is_enabled = is_enabled
         self._lock = Lock()
         self._decided: OrderedDict[str, _Decision] = OrderedDict()
 
@@ -47,7 +40,7 @@ class SightingService:
         sighting of a person or in a collection that was deleted in the meantime makes none either.
         """
         decision = sighting.verdict, sighting.identity_id
-        if not self._is_enabled or not self._is_new(sighting.track_id, decision):
+        if not self._is_new(sighting.track_id, decision):
             return []
         try:
             return self._append(sighting)

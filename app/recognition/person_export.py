@@ -9,13 +9,14 @@ from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord
 from app.gallery.store.values import JsonObject
+from app.notify.event_log import EventLog, LoggedEvent
 
 _AT_ONCE = 200
 
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """A person, all faces with embeddings, stored answers of enrollments, and the trail's lines about them.
+    """A person, all faces with embeddings, stored answers of enrollments, events, and the trail's lines about them.
 
     `images` has the JPEGs of faces by their ids.
     """
@@ -25,13 +26,17 @@ class PersonalData:
     faces: Sequence[FaceRecord]
     images: Mapping[str, bytes]
     answers: Sequence[JsonObject]
+    events: Sequence[LoggedEvent]
     trail: Sequence[AuditLine]
 
 
 class PersonExportService:
     """See `of`."""
 
-    def __init__(self, gallery: Gallery, listing: ListingRepository, trail: Trail, images: FaceImages) -> None:
+    def __init__(
+        self, gallery: Gallery, listing: ListingRepository, trail: Trail, images: FaceImages, events: EventLog
+    ) -> None:
+        self._events = events
         self._gallery = gallery
         self._images = images
         self._listing = listing
@@ -53,5 +58,6 @@ class PersonExportService:
         images = {each.face_id: self._images.image(target, each.face_id) for each in faces if each.has_image}
         self._trail.note_export(collection, identity_id)
         answers = self._listing.answers(target, identity_id)
+        events = self._events.about(collection, identity_id)
         lines = list(self._trail.about(collection, identity_id))
-        return PersonalData(collection, identity, faces, images, answers, lines)
+        return PersonalData(collection, identity, faces, images, answers, events, lines)

@@ -65,6 +65,7 @@ def open_database(settings: Settings) -> Database:
         shipped("migrations"),
         open_master(settings),
         is_closed=settings.encryption.require_bound,
+        has_events=settings.events.is_enabled,
     )
 
 

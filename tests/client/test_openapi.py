@@ -44,7 +44,7 @@ SAMPLES: dict[str, object] = {
 MODULES = [
     import_module(f"arcid.{name}")
     for name in (
-        *("administration", "answers", "attributes", "errors", "figures", "health"),
+        *("administration", "answers", "attributes", "errors", "events", "figures", "health"),
         *("job", "liveness", "migration", "resources", "status", "upload"),
     )
 ]

@@ -2,10 +2,11 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from sqlalchemy import update
+from sqlalchemy import select, update
 
 from app.access.trail import Trail
 from app.database.audit import Actor, acting
+from app.database.event_table import EventTable
 from app.database.tables import JobTable
 from app.errors import ArcidError, JobFinished, JobUnknown, Overloaded
 from app.jobs import store as store_module
@@ -188,3 +189,27 @@ def test_what_ended_long_ago_is_forgotten(jobs, leases):
     with pytest.raises(JobUnknown):
         jobs.get(ended.job_id)
     assert jobs.unfinished() == {running.job_id}
+
+
+def test_the_end_of_a_job_is_an_event(jobs, leases, engine):
+    succeeded, failed, cancelled = (jobs.create(new_job()) for _ in range(3))
+    jobs.cancel(cancelled.job_id)
+    one = leases()
+    for state, failure in ((JobState.SUCCEEDED, None), (JobState.FAILED, Failure("internal_error", "Ada"))):
+        one.finish(one.claim({"count"}), JobProgress(7, 7, 0), state, result={"name": "Ada"}, failure=failure)
+    with engine.connect() as connection:
+        found = connection.execute(select(EventTable.__table__).order_by(EventTable.id)).all()
+    assert [(each.kind, each.key, each.data["state"]) for each in found] == [
+        ("job.finished", f"job:{cancelled.job_id}", "cancelled"),
+        ("job.finished", f"job:{succeeded.job_id}", "succeeded"),
+        ("job.finished", f"job:{failed.job_id}", "failed"),
+    ]
+    data = {
+        "job_id": failed.job_id,
+        "kind": "count",
+        "state": "failed",
+        "done": 7,
+        "errors": 0,
+        "code": "internal_error",
+    }
+    assert found[2].data == data

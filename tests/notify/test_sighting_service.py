@@ -108,21 +108,12 @@ def test_a_cooldown_of_a_rule_for_sightings_keeps_the_event_and_sends_it_nowhere
     assert (first.send_to, second.send_to) == (["phone"], [])
 
 
-def test_ended_cooldowns_are_forgotten(service, rules, engine):
+def test_the_cooldowns_of_a_rule_end_with_it(service, rules, engine):
     made = rules.create(rule(cooldown_seconds=60))
     service.record(sighting())
-    rules.forget_cooldowns(NOON + timedelta(days=6))
-
-    def count():
-        with engine.connect() as connection:
-            return connection.scalar(select(func.count()).select_from(RuleCooldownTable))
-
-    assert count() == 1
-    rules.forget_cooldowns(NOON + timedelta(days=8))
-    assert count() == 0
-    service.record(sighting())
     rules.delete(made.rule_id)
-    assert count() == 0
+    with engine.connect() as connection:
+        assert connection.scalar(select(func.count()).select_from(RuleCooldownTable)) == 0
 
 
 def test_images_are_sealed_for_their_event(engine, people, rules):
@@ -136,8 +127,13 @@ def test_images_are_sealed_for_their_event(engine, people, rules):
     assert open_image(vault, own.event_id, b"JPEG") is None
 
 
-def test_a_service_that_is_off_records_nothing(engine, people):
-    assert SightingService(engine, is_enabled=False).record(sighting()) == []
+def test_without_encryption_no_image_is_stored(service, engine):
+    (event,) = sent(engine, service.record(sighting(best_shot=b"JPEG")))
+    assert event.image is None
+
+
+def test_where_events_are_switched_off_none_are_recorded(engine, people):
+    assert SightingService(engine.execution_options(has_events=False)).record(sighting()) == []
 
 
 def test_a_sighting_that_failed_may_be_recorded_again(service, engine, monkeypatch):

@@ -61,6 +61,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.ChallengeUnknown,
         errors.RuleUnknown,
         errors.CameraUnknown,
+        errors.EventImageUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (

@@ -10,6 +10,7 @@ from app.access.keys import Scope
 from app.api.http.dependencies import ServicesDependency, WorkersDependency
 from app.api.http.routing import router_at
 from app.api.routes.identity_routes import IdentityRoute
+from app.api.schemas.events import EventSchema
 from app.api.schemas.fields import CollectionPath
 from app.api.schemas.resources import IdentitySchema, StoredFaceSchema
 from app.gallery.erasure import Receipt
@@ -48,6 +49,7 @@ class ErasureReceipt(BaseModel):
     identity_removed: Annotated[bool, Field(description="False: other faces of the person are still enrolled.")]
     faces: Annotated[list[str], Field(description="Ids of the removed faces.")]
     enrollment_answers: Annotated[int, Field(description="Stored answers about the person that were deleted.")]
+    events: Annotated[int, Field(description="Events about the person that were deleted, with their images.")]
     index: IndexErasureSchema
     revision: Annotated[int, Field(description="Revision of the collection after the erasure.")]
     audit: AuditLineSchema
@@ -67,6 +69,7 @@ class ErasureReceipt(BaseModel):
             identity_removed=receipt.is_identity_gone,
             faces=list(receipt.face_ids),
             enrollment_answers=receipt.answers,
+            events=receipt.events,
             index=IndexErasureSchema(
                 kind=receipt.index_kind, faces=len(receipt.face_ids), snapshot_segments=receipt.snapshot_files
             ),
@@ -98,6 +101,7 @@ class PersonExport(BaseModel):
     identity: IdentitySchema
     faces: Annotated[list[ExportedFaceSchema], Field(description="All faces, with embeddings and images.")]
     enrollment_answers: list[dict[str, Any]]
+    events: Annotated[list[EventSchema], Field(description="The events about the person, the oldest first.")]
     audit: Annotated[list[dict[str, Any]], Field(description="The readable lines of the trail about the person.")]
 
     @classmethod
@@ -108,6 +112,7 @@ class PersonExport(BaseModel):
             identity=IdentitySchema.of(data.identity),
             faces=[ExportedFaceSchema.with_image(each, data.images.get(each.face_id)) for each in data.faces],
             enrollment_answers=[dict(each) for each in data.answers],
+            events=[EventSchema.of(each) for each in data.events],
             audit=[each.content() for each in data.trail],
         )
 

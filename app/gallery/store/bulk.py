@@ -15,7 +15,7 @@ from app.database.erasures import erased_since_request
 from app.database.tables import CollectionTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import FaceExists
-from app.gallery.store import change_log, name_search, rows
+from app.gallery.store import change_log, name_search, people_events, rows
 from app.gallery.store.binding import template_context
 from app.gallery.store.snapshot import MovedFace, MovedPerson
 from app.gallery.store.values import Collection, JsonObject
@@ -106,6 +106,7 @@ class BulkWriter:
                     )
                 )
                 change_log.append(session, collection, revision, keys, is_removal=False, now=now)
+                people_events.append_import(session, collection, identities=len(strangers), faces=len(keys))
                 detail = {**origin, "faces": len(keys), "identities": len(strangers)}
                 audit.append(session, Action.COLLECTION_IMPORTED, collection=collection.name, detail=detail)
                 return BulkResult(len(keys), len(strangers), revision, left_out)

@@ -22,7 +22,8 @@ from app.database.tables import (
 )
 from app.database.unknown_face_tables import UnknownFaceTable, UnknownGroupTable, UnknownSeparationTable
 from app.errors import CollectionNotEmpty, PreconditionFailed, RequestInvalid
-from app.gallery.store import change_log, rows
+from app.gallery.store import change_log, people_events, rows
+from app.gallery.store.people_events import ChangeReason
 from app.gallery.store.values import Collection, CollectionSettings
 
 # Tables of a collection's content, in an order that violates no foreign key.
@@ -75,6 +76,13 @@ class CollectionRepository:
             for table in _CONTENT:
                 session.execute(delete(table).where(table.collection_id == collection.key))
             session.execute(delete(CollectionTable).where(CollectionTable.id == collection.key))
+            people_events.replace_all(
+                session,
+                collection,
+                ChangeReason.COLLECTION_DELETED,
+                identities=collection.identities,
+                faces=collection.faces,
+            )
             audit.append(
                 session, Action.COLLECTION_DELETED, collection=collection.name, detail={"faces": collection.faces}
             )

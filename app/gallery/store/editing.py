@@ -6,20 +6,21 @@ their new person.
 
 from collections import defaultdict
 from collections.abc import Collection as AnyOf
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from sqlalchemy import Engine, Row, select, update
 from sqlalchemy.orm import Session
 
-from app.database import audit
+from app.database import audit, outbox
 from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import PreconditionFailed
-from app.gallery.store import change_log, consent, retention, rows
+from app.gallery.store import change_log, consent, people_events, retention, rows
 from app.gallery.store.binding import rebind
+from app.gallery.store.people_events import ChangeReason
 from app.gallery.store.records import IdentityRecord, PersonChange
 from app.gallery.store.values import Collection, Person
 
@@ -84,8 +85,9 @@ class EditingRepository:
                 return EditResult(into, revision)
             now = datetime.now(UTC)
             change_log.append_faces_of(session, collection, revision, source, now=now)
-            keys = session.scalars(select(FaceTable.id).where(FaceTable.identity_key == source.id)).all()
-            rebind(session, self._vault, keys, into)
+            of_source = select(FaceTable.id, FaceTable.face_id).where(FaceTable.identity_key == source.id)
+            faces = session.execute(of_source.order_by(FaceTable.id)).all()
+            rebind(session, self._vault, [face.id for face in faces], into)
             session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
             session.execute(
                 update(EnrollmentTable)
@@ -98,6 +100,8 @@ class EditingRepository:
             target.updated_at = now
             session.delete(source)
             _count(session, collection, identities=-1)
+            session.flush()
+            people_events.append_merge(session, collection, identity_id, into, [face.face_id for face in faces])
             audit.append(
                 session,
                 Action.IDENTITY_MERGED,
@@ -133,6 +137,10 @@ class EditingRepository:
             rebind(session, self._vault, keys, person.identity_id)
             session.execute(update(FaceTable).where(FaceTable.id.in_(keys)).values(identity_key=target.id))
             change_log.append(session, collection, revision, sorted(keys), is_removal=False, now=now)
+            event = people_events.added(
+                collection, person.identity_id, _ids(moving.values()), ChangeReason.MOVED, is_new=is_new
+            )
+            outbox.append(session, event)
             left = sum(_left(session, collection, each, moving[each.id], to=target, now=now) for each in sources)
             _count(session, collection, identities=int(is_new) - left)
             return EditResult(person.identity_id, revision)
@@ -165,6 +173,11 @@ def _left(
     """Record that faces have left an identity; delete it, and return True, if they were the last ones."""
     source.updated_at = now
     rows.forget_answers(session, collection, source.identity_id)
+    is_last = not rows.has_faces(session, source)
+    if is_last:
+        session.delete(source)
+        session.flush()
+    people_events.append_move(session, collection, source.identity_id, to.identity_id, _ids([faces]), is_last=is_last)
     audit.append(
         session,
         Action.FACE_MOVED,
@@ -172,10 +185,11 @@ def _left(
         subject=to.identity_id,
         detail={"faces": [face.face_id for face in faces], "from": source.identity_id},
     )
-    is_last = not rows.has_faces(session, source)
-    if is_last:
-        session.delete(source)
     return is_last
+
+
+def _ids(of: Iterable[Sequence[Row[int, str, int]]]) -> list[str]:
+    return [face.face_id for faces in of for face in faces]
 
 
 def _required(session: Session, collection: Collection, identity_id: str) -> IdentityTable:

@@ -6,16 +6,18 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import select, update
 from sqlalchemy.orm import Session
 
-from app.database import audit
+from app.database import audit, outbox
 from app.database.audit import Action
+from app.database.outbox import NewEvent
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import (
     IdempotencyConflict,
 )
-from app.gallery.store import change_log, consent, crops, rows
+from app.gallery.store import change_log, consent, crops, people_events, rows
 from app.gallery.store.binding import template_context
 from app.gallery.store.face_quality import quality_members
+from app.gallery.store.people_events import ChangeReason
 from app.gallery.store.values import (
     Collection,
     EnrollmentResult,
@@ -45,8 +47,13 @@ def record_enrollments(
     revision: int,
     enrolled: Sequence[tuple[Person, EnrollmentResult]],
     now: datetime,
+    *,
+    is_import: bool = False,
 ) -> None:
-    """Update the counts, the change log and the audit trail. Call it last in a transaction."""
+    """Update the counts, the change log, the events and the audit trail. Call it last in a transaction.
+
+    With `is_import`, all people together make one event.
+    """
     keys = [key for _, written in enrolled for key in written.keys]
     session.execute(
         update(CollectionTable)
@@ -57,6 +64,11 @@ def record_enrollments(
         )
     )
     change_log.append(session, collection, revision, keys, is_removal=False, now=now)
+    if is_import:
+        new = sum(written.is_new for _, written in enrolled)
+        people_events.append_import(session, collection, identities=new, faces=len(keys))
+    else:
+        outbox.append(session, *(_added(collection, person, written) for person, written in enrolled))
     for person, written in enrolled:
         audit.append(
             session,
@@ -69,6 +81,11 @@ def record_enrollments(
                 **_liveness(collection, written),
             },
         )
+
+
+def _added(collection: Collection, person: Person, written: EnrollmentResult) -> NewEvent:
+    face_ids = [face.face_id for face in written.faces]
+    return people_events.added(collection, person.identity_id, face_ids, ChangeReason.ENROLLED, is_new=written.is_new)
 
 
 def _liveness(collection: Collection, written: EnrollmentResult) -> JsonObject:
@@ -167,7 +184,7 @@ def record_removal(
     action: Action,
     detail: JsonObject,
 ) -> RemovalResult:
-    """Update the counts, the change log and the audit trail after faces were deleted."""
+    """Update the counts, the change log, the events and the audit trail after faces were deleted."""
     keys, now = [key for key, _ in faces], datetime.now(UTC)
     answers = rows.forget_answers(session, collection, identity_id)
     session.execute(
@@ -176,6 +193,8 @@ def record_removal(
         .values(faces=CollectionTable.faces - len(keys), identities=CollectionTable.identities - int(is_whole))
     )
     change_log.append(session, collection, revision, keys, is_removal=True, now=now)
-    noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
     face_ids = [face_id for _, face_id in faces]
-    return RemovalResult(keys, revision, identity_id, face_ids, is_whole, answers, noted, now)
+    reason = ChangeReason.EXPIRED if action is Action.IDENTITY_EXPIRED else ChangeReason.DELETED
+    events = people_events.append_removal(session, collection, identity_id, face_ids, reason, is_whole=is_whole)
+    noted = audit.append(session, action, collection=collection.name, subject=identity_id, detail=detail)
+    return RemovalResult(keys, revision, identity_id, face_ids, is_whole, answers, noted, now, events=events)

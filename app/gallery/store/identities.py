@@ -174,7 +174,7 @@ class IdentityStore:
                 )
             noted = [(person, each) for (person, _), each in zip(people, done, strict=True) if each.keys]
             if noted:
-                record_enrollments(session, collection, revision, noted, now)
+                record_enrollments(session, collection, revision, noted, now, is_import=True)
             else:
                 session.rollback()
             return done

@@ -15,6 +15,7 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.cipher import BOUND_VERSION
+from app.database.event_erasure import forget_images
 from app.database.table_types import Base
 from app.database.tables import CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
@@ -85,11 +86,15 @@ class Reencryption:
     def finish(self, key: int) -> list[int]:
         """Delete older keys that no row needs, trigger new snapshots, and return the ids of the deleted keys.
 
-        Close the database if only refused rows are left.
+        Delete the images of events from before the key. Close the database if only refused rows are left.
         """
         deleted = []
         with self._reading.connect() as connection:
             older = connection.scalars(select(DataKeyTable.id).where(DataKeyTable.id < key)).all()
+        with Session(self._writing) as session, session.begin():
+            created = session.scalar(select(DataKeyTable.created_at).where(DataKeyTable.id == key))
+            if created is not None:
+                forget_images(session, created)
         for each in older:
             try:
                 with Session(self._writing) as session, session.begin():

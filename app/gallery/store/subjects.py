@@ -9,13 +9,14 @@ from datetime import UTC, datetime
 from sqlalchemy import Engine, delete, func, select, update
 from sqlalchemy.orm import Session
 
-from app.database import audit
+from app.database import audit, outbox
 from app.database.audit import Action
 from app.database.tables import CollectionTable, EnrollmentTable, FaceTable, IdentityTable
 from app.database.vault import Vault
 from app.errors import IdentityExists
-from app.gallery.store import change_log, rows
+from app.gallery.store import change_log, people_events, rows
 from app.gallery.store.binding import rebind
+from app.gallery.store.people_events import ChangeReason
 from app.gallery.store.values import Collection, Person, RemovalResult
 
 
@@ -90,6 +91,8 @@ class SubjectRepository:
                 raise _taken(collection, person.identity_id)
             rows.identity_row(session, collection, person, datetime.now(UTC))
             _count(session, collection, identities=1)
+            event = people_events.added(collection, person.identity_id, (), ChangeReason.ENROLLED, is_new=True)
+            outbox.append(session, event)
             audit.append(session, Action.IDENTITY_CREATED, collection=collection.name, subject=person.identity_id)
             return revision
 
@@ -119,6 +122,7 @@ class SubjectRepository:
             identity.updated_at = datetime.now(UTC)
             session.flush()
             change_log.append_faces_of(session, collection, revision, identity, now=identity.updated_at)
+            people_events.append_rename(session, collection, identity_id, new_id)
             audit.append(
                 session,
                 Action.IDENTITY_RENAMED,
@@ -143,6 +147,9 @@ class SubjectRepository:
             answers = rows.forget_answers(session, collection, example.identity_id)
             _count(session, collection, faces=-1)
             change_log.append(session, collection, revision, [key], is_removal=True, now=identity.updated_at)
+            people_events.append_removal(
+                session, collection, example.identity_id, [face_id], ChangeReason.DELETED, is_whole=False
+            )
             noted = audit.append(
                 session,
                 Action.FACE_DELETED,
@@ -173,6 +180,7 @@ class SubjectRepository:
                 session.execute(delete(table).where(table.collection_id == collection.key))
             _count(session, collection, identities=-identities, faces=-len(keys))
             change_log.append(session, collection, revision, keys, is_removal=True, now=datetime.now(UTC))
+            people_events.replace_all(session, collection, ChangeReason.CLEARED, identities=identities, faces=len(keys))
             audit.append(
                 session,
                 Action.COLLECTION_CLEARED,

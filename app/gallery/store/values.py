@@ -221,6 +221,8 @@ class RemovalResult:
     at: datetime
     name: str | None = field(default=None, repr=False)
     """Name of the deleted person, to be removed from other records too."""
+    events: int = 0
+    """The deleted events about the person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any, Generic, Literal, TypeVar
 
 from arcid.answers import Box, Landmarks, Quality
+from arcid.events import Event
 from arcid.parsing import Value
 
 Item = TypeVar("Item")
@@ -194,6 +195,7 @@ class ErasureReceipt(Value):
     status: Literal["complete", "pending"]
     pending: tuple[ErasureRemainder, ...]
     left: tuple[ErasureRemainder, ...]
+    events: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,3 +207,4 @@ class PersonExport(Value):
     faces: tuple[ExportedFace, ...]
     enrollment_answers: tuple[Mapping[str, Any], ...]
     audit: tuple[Mapping[str, Any], ...]
+    events: tuple[Event, ...] = ()
