@@ -54,12 +54,13 @@ from app.transfer.photo_import import give_way
 from app.wiring.accounts import Accounts
 from app.wiring.batching import threads_of
 from app.wiring.identifying import Identifying
+from app.wiring.notifying import Notifying
 from app.wiring.resources import DEFAULT_COLLECTION
 from app.wiring.sightings import Sightings
 from app.wiring.unknown_faces import UnknownFaces
 
 
-class Container(Accounts, Sightings, Identifying, UnknownFaces):
+class Container(Accounts, Sightings, Identifying, UnknownFaces, Notifying):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False
@@ -84,7 +85,7 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces):
             self._exits.callback(worker.stop)
 
     def _workers(self) -> Iterator[PeriodicWorker | JobRunner]:
-        yield from (self.replication_worker, self.retention_worker, self.jobs.runner)
+        yield from (self.replication_worker, self.retention_worker, self.delivery_worker, self.jobs.runner)
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
         if self.statistics_worker is not None:

@@ -6,6 +6,7 @@ from alembic import context
 
 from app.database import (  # noqa: F401 - registers their tables
     calibration_tables,
+    delivery_tables,
     event_position_table,
     event_table,
     liveness_calibration_table,

@@ -15,6 +15,7 @@ from app.gallery.gallery import Gallery
 from app.gallery.replication import ReplicationWorker
 from app.gallery.retention_worker import RetentionWorker
 from app.jobs.runner import JobRunner
+from app.notify.delivery_worker import DeliveryWorker
 from app.recognition.calibration_worker import CalibrationWorker
 from app.statistics.worker import StatisticsWorker
 from app.wiring.model_loading import ModelLoader
@@ -67,6 +68,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         (Gallery, "save"),
         (ReplicationWorker, "stop"),
         (RetentionWorker, "stop"),
+        (DeliveryWorker, "stop"),
         (JobRunner, "stop"),
         (CalibrationWorker, "stop"),
         (StatisticsWorker, "stop"),
@@ -74,7 +76,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         monkeypatch.setattr(kind, name, noting(closed, kind, name))
     container = Container(settings)
     container.start()
-    threads_of_workers = {"follower", "housekeeper", "jobs", "calibration", "statistics"}
+    threads_of_workers = {"delivery", "follower", "housekeeper", "jobs", "calibration", "statistics"}
     assert threads() - before == {f"arcid-{each}" for each in threads_of_workers}
     assert constructed(container) == set(parts(Container))
     container.close()
@@ -83,6 +85,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "StatisticsWorker.stop",
         "CalibrationWorker.stop",
         "JobRunner.stop",
+        "DeliveryWorker.stop",
         "RetentionWorker.stop",
         "ReplicationWorker.stop",
         "Gallery.save",
@@ -91,7 +94,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "ModelLoader.close",
     ]
     container.close()
-    assert len(closed) == 9
+    assert len(closed) == 10
 
 
 def noting(closed, kind, name):

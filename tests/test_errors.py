@@ -20,6 +20,7 @@ SUBJECTS = (
     "cameras",
     "storage",
     "jobs",
+    "delivery",
     "commands",
 )
 CAPITALISED = {"InsightFace's"}
@@ -30,7 +31,8 @@ body_too_slow calibration_invalid calibration_missing calibration_too_small came
 camera_unreachable camera_url_not_allowed challenge_expired challenge_unknown challenge_used checkpoint_mismatch
 collection_exists collection_forbidden collection_not_empty collection_switched collection_unknown consent_missing
 content_encoding_unsupported content_type_unsupported database_in_use database_not_writable database_unavailable
-deadline_exceeded demo_photo_missing duplicate_identity encoding_unknown encryption_required evaluation_invalid
+deadline_exceeded demo_photo_missing destination_disabled destination_unknown
+duplicate_identity encoding_unknown encryption_required evaluation_invalid
 event_image_unknown export_gone face_exists face_image_unknown face_mismatch face_unknown file_unusable
 first_key_forbidden frames_invalid frames_replayed grant_forbidden host_forbidden idempotency_conflict identity_erased
 identity_exists identity_unknown image_damaged image_too_costly image_unsupported import_folder_forbidden

@@ -216,7 +216,10 @@ def _encryption(database: Database) -> Iterator[Finding]:
     counts = f"{counted(plain, 'unencrypted row')}, {len(yet) - plain} not bound to their owner, {len(refused)} refused"
     yield Finding("encryption", f"on; {counts}; {state}", is_sound=is_closed and not refused)
     for each in refused[:_SHOWN]:
-        what = f"{each.table}, face {each.face_id} of {each.collection}: {each.why}; delete the face, enroll it again"
+        of, remedy = f"face {each.face_id} of {each.collection}", "delete the face, enroll it again"
+        if not each.collection:  # a destination of events
+            of, remedy = each.face_id, "delete it, create it again"
+        what = f"{each.table}, {of}: {each.why}; {remedy}"
         yield Finding("  refused row", what, is_sound=False)
 
 

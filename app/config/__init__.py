@@ -1,5 +1,6 @@
 """Settings of the service, read once."""
 
+from app.config.delivery import DeliverySettings
 from app.config.groups import (
     CorsSettings,
     InferenceSettings,
@@ -16,6 +17,7 @@ __all__ = [
     "PREFIX",
     "PROJECT",
     "CorsSettings",
+    "DeliverySettings",
     "InferenceSettings",
     "LimitSettings",
     "OidcSettings",

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource
 
 from app.config.administration import BackupSettings, EventSettings, StatisticsSettings
 from app.config.cameras import CameraSettings
+from app.config.delivery import DeliverySettings
 from app.config.groups import (
     CalibrationSettings,
     CorsSettings,
@@ -132,6 +133,7 @@ class Settings(BaseSettings):
     events: EventSettings = EventSettings()
     backups: BackupSettings = BackupSettings()
     unknown_faces: UnknownFaceSettings = UnknownFaceSettings()
+    delivery: DeliverySettings = DeliverySettings()
     milvus: MilvusSettings = MilvusSettings()
     tracing: TracingSettings = TracingSettings()
     oidc: OidcSettings = OidcSettings()

@@ -148,6 +148,9 @@ ArcidError
       * ArchiveTooNew
     * BackupUnknown
     * BackupImpossible
+  delivery
+    * DestinationUnknown
+    * DestinationDisabled
   commands
     * SettingsInvalid
     * AddressUnusable
@@ -169,6 +172,7 @@ from app.errors.access import *
 from app.errors.base import *
 from app.errors.cameras import *
 from app.errors.commands import *
+from app.errors.delivery import *
 from app.errors.gallery import *
 from app.errors.jobs import *
 from app.errors.liveness import *

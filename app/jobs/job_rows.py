@@ -1,9 +1,4 @@
-"""Conversion of job rows to values, and the database's clock."""
-
-from datetime import UTC, datetime
-
-from sqlalchemy import func, select
-from sqlalchemy.orm import Session
+"""Conversion of job rows to values."""
 
 from app.database.audit import Actor
 from app.database.outbox import EventKind, NewEvent
@@ -40,11 +35,3 @@ def finished_event(row: JobTable) -> NewEvent:
     if row.failure_code is not None:
         data["code"] = row.failure_code
     return NewEvent(EventKind.JOB_FINISHED, f"job:{row.job_id}", data, collection=row.collection)
-
-
-def now(session: Session) -> datetime:
-    """Return the time for leases: the server's, since the clocks of machines differ; for SQLite, this machine's."""
-    if session.get_bind().dialect.name == "postgresql":
-        moment: datetime = session.execute(select(func.clock_timestamp())).scalar_one()
-        return moment
-    return datetime.now(UTC)

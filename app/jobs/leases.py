@@ -6,7 +6,7 @@ from datetime import timedelta
 from sqlalchemy import ColumnElement, Engine, and_, delete, insert, or_, select
 from sqlalchemy.orm import Session
 
-from app.database import audit, outbox
+from app.database import audit, clock, outbox
 from app.database.audit import Action, acting
 from app.database.tables import JobErrorTable, JobTable
 from app.jobs import job_rows as rows
@@ -42,7 +42,7 @@ class Leases:
             row = session.scalar(free.with_for_update(skip_locked=True))
             if row is None:
                 return None
-            now = rows.now(session)
+            now = clock.now(session)
             row.deaths += row.owner not in {None, self._owner}
             row.owner, row.leased_until = self._owner, now + self._lease
             row.state = JobState.RUNNING.value if row.state == JobState.QUEUED.value else row.state
@@ -62,7 +62,7 @@ class Leases:
             row = self._own(session, claim)
             if row is None:
                 return None
-            row.leased_until = rows.now(session) + self._lease
+            row.leased_until = clock.now(session) + self._lease
             return JobState(row.state)
 
     def state(self, claim: Claim) -> JobState | None:
@@ -100,7 +100,7 @@ class Leases:
             row.state, row.result = state.value, None if result is None else dict(result)
             if failure is not None:
                 row.failure_code, row.failure_detail = failure.code, failure.detail[:1024]
-            row.finished_at, row.owner, row.leased_until = rows.now(session), None, None
+            row.finished_at, row.owner, row.leased_until = clock.now(session), None, None
             detail = {"kind": row.kind, "state": state.value, **({"code": failure.code} if failure else {})}
             session.flush()
             outbox.append(session, rows.finished_event(row))
@@ -113,11 +113,11 @@ class Leases:
             row = self._own(session, claim)
             if row is None:
                 return False
-            row.owner, row.leased_until = None, rows.now(session) + delay
+            row.owner, row.leased_until = None, clock.now(session) + delay
             return True
 
     def _is_free(self, session: Session, kinds: AnyOf[str]) -> ColumnElement[bool]:
-        now = rows.now(session)
+        now = clock.now(session)
         return and_(
             JobTable.state.in_(UNFINISHED),
             JobTable.kind.in_(sorted(kinds)),

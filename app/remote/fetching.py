@@ -1,27 +1,29 @@
 """Fetching of photos from URLs, protected against server-side request forgery."""
 
 import asyncio
-import socket
 import ssl
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 import httpcore2
-from anyio import CapacityLimiter, to_thread
 from httpx2 import InvalidURL
 
 from app.errors import Overloaded, TooManyBytes, UrlNotAllowed, UrlUnreachable
 from app.remote.addresses import is_public
 from app.remote.http_authentication import authorization_of
+from app.remote.pinning import (
+    CONNECT_S,
+    FAILURES,
+    HostRefused,
+    PinnedBackend,
+    Resolve,
+    checked_addresses,
+    system_resolver,
+)
 from app.remote.urls import LONGEST, UrlTarget
 
-Resolve = Callable[[str, int], Awaitable[list[str]]]
-"""Host and port -> addresses; raises OSError."""
-
-_MAX_ADDRESSES = 4
-_CONNECT_S = 3.0  # per address, before trying the next one
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _UNAUTHORIZED = 401
 _HEADERS = (
@@ -29,13 +31,6 @@ _HEADERS = (
     (b"Accept-Encoding", b"identity"),
     (b"User-Agent", b"arcid"),
     (b"Connection", b"close"),
-)
-_FAILURES = (
-    httpcore2.NetworkError,
-    httpcore2.ProtocolError,
-    httpcore2.TimeoutException,
-    httpcore2.UnsupportedProtocol,
-    OSError,
 )
 
 
@@ -76,7 +71,7 @@ class Fetcher:
     ) -> None:
         self._rules = rules
         self._limits = limits
-        self._resolve = resolve or _system_resolver(limits.at_once)
+        self._resolve = resolve or system_resolver(limits.at_once)
         self._is_allowed = is_allowed
         self._tls = tls or httpcore2.default_ssl_context()
         self._slots = asyncio.Semaphore(limits.at_once)
@@ -128,7 +123,7 @@ class Fetcher:
 
     @asynccontextmanager
     async def _response(self, target: UrlTarget, authorization: bytes) -> AsyncIterator[httpcore2.Response]:
-        backend = _PinnedBackend(await self._addresses(target))
+        backend = PinnedBackend(await self._addresses(target))
         url = httpcore2.URL(
             scheme=target.scheme, host=target.host, port=target.port, target=target.url.raw_path or b"/"
         )
@@ -137,22 +132,17 @@ class Fetcher:
         try:
             async with (
                 httpcore2.AsyncConnectionPool(self._tls, max_connections=1, network_backend=backend) as pool,
-                pool.stream("GET", url, headers=headers, extensions={"timeout": {"connect": _CONNECT_S}}) as response,
+                pool.stream("GET", url, headers=headers, extensions={"timeout": {"connect": CONNECT_S}}) as response,
             ):
                 yield response
-        except _FAILURES as error:
+        except FAILURES as error:
             raise _unreachable(target, type(error).__name__) from error
 
     async def _addresses(self, target: UrlTarget) -> list[str]:
         try:
-            addresses = list(dict.fromkeys(await self._resolve(target.host, target.port)))
-        except (OSError, UnicodeError) as error:
-            raise _unreachable(target, "no such host") from error
-        if not addresses:
-            raise _unreachable(target, "no such host")
-        if not all(map(self._is_allowed, addresses)):
-            raise _unreachable(target, "an address of it is not public")
-        return addresses[:_MAX_ADDRESSES]
+            return await checked_addresses(target.host, target.port, resolve=self._resolve, is_allowed=self._is_allowed)
+        except HostRefused as error:
+            raise _unreachable(target, str(error)) from error
 
     async def _body(self, target: UrlTarget, response: httpcore2.Response, on_bytes: Callable[[int], None]) -> bytes:
         if response.status != 200:
@@ -171,44 +161,6 @@ class Fetcher:
             on_bytes(len(part))
             body += part
         return bytes(body)
-
-
-class _PinnedBackend(httpcore2.AsyncNetworkBackend):
-    """Network backend that connects to previously checked addresses and ignores the host name."""
-
-    def __init__(self, addresses: Iterable[str]) -> None:
-        self._addresses = list(addresses)
-        self._network = httpcore2.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,  # noqa: ARG002 - ignored on purpose
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore2's signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore2.SOCKET_OPTION] | None = None,
-    ) -> httpcore2.AsyncNetworkStream:
-        """Connect to the first address that responds."""
-        *others, last = self._addresses
-        for address in others:
-            try:
-                return await self._network.connect_tcp(address, port, timeout, local_address, socket_options)
-            except (httpcore2.ConnectError, httpcore2.ConnectTimeout):
-                continue
-        return await self._network.connect_tcp(last, port, timeout, local_address, socket_options)
-
-
-def _system_resolver(at_once: int) -> Resolve:
-    # Threads blocked by a dead name server are abandoned but still count towards the limit.
-    limiter = CapacityLimiter(at_once)
-
-    async def resolve(host: str, port: int) -> list[str]:
-        results = await to_thread.run_sync(
-            lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM), abandon_on_cancel=True, limiter=limiter
-        )
-        return [str(address[0]) for *_, address in results]
-
-    return resolve
 
 
 def _header(response: httpcore2.Response, name: bytes) -> bytes | None:

@@ -1,6 +1,7 @@
 """Rules for URLs to fetch from; pure."""
 
 import re
+from collections.abc import Container
 from dataclasses import dataclass
 
 from httpx2 import URL, InvalidURL
@@ -30,7 +31,7 @@ class UrlRules:
 
     hosts: tuple[str, ...]
     schemes: frozenset[str]
-    ports: frozenset[int]
+    ports: Container[int]
 
     @classmethod
     def parse(cls, hosts: str, schemes: str, ports: str) -> "UrlRules":

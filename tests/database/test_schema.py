@@ -12,6 +12,7 @@ from sqlalchemy import inspect, text
 from app.access.trail import Trail
 from app.config import PROJECT
 from app.database import (  # noqa: F401 - registers their tables
+    delivery_tables,
     event_position_table,
     liveness_calibration_table,
     liveness_tables,
@@ -45,6 +46,7 @@ TABLES |= {"liveness_calibrations", "liveness_challenges", "liveness_frames"}
 TABLES |= {"events"}
 TABLES |= {"event_positions", "rules", "rule_cooldowns"}
 TABLES |= {"unknown_crops", "unknown_faces", "unknown_groups", "unknown_separations"}
+TABLES |= {"deliveries", "delivery_head", "delivery_lanes", "destinations"}
 
 
 @pytest.fixture

@@ -62,6 +62,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.RuleUnknown,
         errors.CameraUnknown,
         errors.EventImageUnknown,
+        errors.DestinationUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -92,6 +93,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.CameraExists,
         errors.TooManyCameras,
         errors.VideoUnavailable,
+        errors.DestinationDisabled,
     ),
     HTTPStatus.GONE: (errors.ExportGone, errors.ChallengeExpired),
     HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed, errors.TusVersionUnsupported),

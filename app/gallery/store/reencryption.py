@@ -16,6 +16,13 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.cipher import BOUND_VERSION
 from app.database.event_erasure import forget_images
+from app.database.sealed_destinations import (
+    destination_flaws,
+    destinations_left,
+    has_destinations,
+    has_other_destinations,
+    reseal_destinations,
+)
 from app.database.table_types import Base
 from app.database.tables import CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
@@ -27,6 +34,7 @@ PLAIN = "in plain yet"
 _KINDS = (*SEALED_KINDS, *UNKNOWN_SEALED_KINDS)
 _Kind = SealedKind | UnknownSealedKind
 _READ_AT_ONCE = 1000
+_DESTINATIONS = "destinations"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,7 @@ class Reencryption:
             raise MasterKeyMissing("there is no master key: set ARCID_ENCRYPTION__KEY_FILE (arcid keys new-master)")
         with Session(self._writing) as session, session.begin():
             newest = session.scalar(select(func.max(DataKeyTable.id)))
-            is_used = newest is not None and any(_exists(session, each, _has(each, newest)) for each in _KINDS)
+            is_used = newest is not None and _is_used(session, newest)
             is_finished = newest is None or (is_used and not self._is_unfinished(session, newest))
             key = self._vault.add_key(session) if newest is None or is_finished else newest
         self._vault.refresh()
@@ -67,8 +75,8 @@ class Reencryption:
 
     def left(self, key: int | None = None) -> int:
         """Return the number of rows without this key or binding; without a key, the number of unencrypted rows."""
-        left = 0
         with self._reading.connect() as connection:
+            left = destinations_left(connection, key)
             for each in _KINDS:
                 lacks = each.table.data_key_id.is_(None) if key is None else _lacks(each, key)
                 left += connection.scalar(select(func.count()).select_from(each.table).where(lacks)) or 0
@@ -82,6 +90,8 @@ class Reencryption:
         for kind in _KINDS:
             for collection in collections:
                 yield from self._blocks(kind, collection, key, block)
+        if sealed := self._destinations(key):
+            yield sealed
 
     def finish(self, key: int) -> list[int]:
         """Delete older keys that no row needs, trigger new snapshots, and return the ids of the deleted keys.
@@ -133,9 +143,21 @@ class Reencryption:
                     whole = [row for row in read if row.of_face < last] if len(read) == _READ_AT_ONCE else read
                     after = whole[-1].of_face
                     yield from (flaw for row in whole if (flaw := self._flaw(kind, row)) is not None)
+        with self._reading.connect() as connection:
+            for each, why, is_refused in destination_flaws(connection, self._vault):
+                yield Flaw(_DESTINATIONS, each, "", why, is_refused=is_refused)
+
+    def _destinations(self, key: int) -> int:
+        """Reseal the destinations of events, which belong to no collection; return their number."""
+        with Session(self._writing) as session, session.begin():
+            sealed, refused = reseal_destinations(session, self._vault, key)
+        self.refused += [Flaw(_DESTINATIONS, each, "", why, is_refused=True) for each, why in refused]
+        return sealed
 
     def _is_unfinished(self, session: Session, key: int) -> bool:
         """Return whether a rotation was interrupted; in a closed database, refused rows do not count."""
+        if has_other_destinations(session, key, is_plain_one=not self._vault.is_closed):
+            return True
         for kind in _KINDS:
             lacks = _lacks(kind, key)
             if self._vault.is_closed:
@@ -213,6 +235,10 @@ def _version(kind: _Kind) -> ColumnElement[bytes]:
 
 def _has(kind: _Kind, key: int) -> ColumnElement[bool]:
     return kind.table.data_key_id == key
+
+
+def _is_used(session: Session, key: int) -> bool:
+    return has_destinations(session, key) or any(_exists(session, each, _has(each, key)) for each in _KINDS)
 
 
 def _exists(session: Session, kind: _Kind, condition: ColumnElement[bool]) -> bool:
