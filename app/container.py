@@ -36,7 +36,6 @@ from app.recognition.calibration_worker import CalibrationWorker
 from app.recognition.challenges.challenge_service import ChallengeService
 from app.recognition.collection_calibration import CalibrationService
 from app.recognition.collections import CollectionService
-from app.recognition.enrollment import EnrollmentService
 from app.recognition.examination import ExaminationService
 from app.recognition.health.check import HealthService
 from app.recognition.migration import MigrationService
@@ -144,13 +143,6 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces, Notifying):
             self.adaptive_calibration,
             every=self.settings.calibration.interval_seconds,
             probes=self.probe_learning,
-        )
-
-    @cached_property
-    def enrollment(self) -> EnrollmentService:
-        """Enrollment."""
-        return EnrollmentService(
-            self.registry.analysis_of, self.gallery, self.registry.policy_of, crops=self.crops, gate=self.liveness_gate
         )
 
     @cached_property

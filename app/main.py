@@ -35,6 +35,7 @@ from app.api.routes import (
     collections,
     docs,
     faces,
+    groups,
     health,
     identities,
     jobs,
@@ -119,7 +120,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(liveness.router)
     app.include_router(calibration.router)
     # Privacy before identities, whose ids take the rest of a path.
-    for resource in (collections, privacy, identities, faces, health, migration):
+    for resource in (collections, privacy, identities, faces, groups, health, migration):
         app.include_router(resource.router)
     app.include_router(jobs.router)
     app.include_router(keys.router)

@@ -24,8 +24,6 @@ class UnknownGroupTable(Base):
     collection_id: Mapped[int] = mapped_column(ForeignKey("collections.id", ondelete="CASCADE"))
     state: Mapped[str] = mapped_column(Word(16))
     """A value of `app.gallery.store.unknown.values.GroupState`."""
-    identity_id: Mapped[str | None] = mapped_column(String(128))
-    """The person that the faces were enrolled for; null until the group is named."""
     faces: Mapped[int] = mapped_column(BigInteger)
     face_id: Mapped[str | None] = mapped_column(String(36))
     """The representative: its face of the best quality. Null: the group has no faces."""

@@ -66,6 +66,7 @@ ArcidError
     * ConsentMissing
     * EncryptionRequired
     * UnknownFacesOff
+    * GroupUnknown
     * NothingEnrolled
     * DuplicateIdentity
   access

@@ -88,6 +88,10 @@ class UnknownFacesOff(ArcidError):
     """The collection does not remember unknown faces."""
 
 
+class GroupUnknown(ArcidError):
+    """The collection has no group of unknown faces with this id."""
+
+
 class NothingEnrolled(ArcidError):
     """Every photo of an enrollment was refused; `rejected` has the reason for each."""
 

@@ -1,11 +1,10 @@
 """Enrollment: photos of one person into the gallery."""
 
 import hashlib
-import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from pydantic import TypeAdapter
@@ -21,12 +20,14 @@ from app.errors import (
 )
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
+from app.gallery.store.enrolled import LockedCollection
 from app.gallery.store.identities import Check
 from app.gallery.store.values import Collection, EnrollmentResult, IdempotencyRecord, Person, Reaction, Terms
 from app.recognition.accepted_faces import AcceptedFace, EnrolledFace, new_faces, stored_faces
 from app.recognition.analysis import AnalysisOf
 from app.recognition.decisions.policy import PolicyOf
 from app.recognition.decisions.similarity_view import EXACT, ROUNDED
+from app.recognition.enrollment_records import idempotency_record, optional_parts
 from app.recognition.face_choice import FaceChoice, chosen_face
 from app.recognition.liveness.gate import AS_SET, LivenessGate, LivenessRequest
 from app.recognition.retry_on_migration import retry_on_migration
@@ -50,10 +51,16 @@ class Enrollment:
     is_truncated: bool = False
 
 
+class AlsoWritten(Protocol):
+    """A further change in the transaction of an enrollment."""
+
+    def __call__(self, locked: LockedCollection, *, enrollment: Enrollment) -> None:
+        """Make the change; an error prevents the enrollment."""
+
+
 _ENROLLMENT = TypeAdapter(Enrollment)
 _NOT_STORED = {"faces": {"__all__": {"liveness"}}}
 _AS_USUAL = Reactions()
-_TERMS = TypeAdapter(Terms)
 _NO_TERMS = Terms()
 
 
@@ -107,8 +114,8 @@ class EnrollmentService:
         hashes = [_sha256(photo) for photo in photos]
         retry = None
         if idempotency_key is not None:
-            options = _optional_parts(reactions, terms, liveness, is_exact=is_exact)
-            retry = _record(idempotency_key, (hashes, identity_id, name, metadata), choice, options)
+            options = optional_parts(reactions, terms, liveness, is_exact=is_exact)
+            retry = idempotency_record(idempotency_key, (hashes, identity_id, name, metadata), choice, options)
             earlier = self._gallery.earlier_answer(target, retry)
             if earlier is not None:
                 return _ENROLLMENT.validate_python(earlier.earlier_answer)
@@ -116,9 +123,9 @@ class EnrollmentService:
         accepted, rejected = self._accepted(target, photos, hashes, choice, liveness)
         person = Person(identity_id or str(uuid4()), name, metadata, terms)
         do = reactions.within(target.settings)
-        return self._enroll_accepted(target, person, accepted, rejected, retry, do=do, is_exact=is_exact)
+        return self.enroll_accepted(target, person, accepted, rejected, retry, do=do, is_exact=is_exact)
 
-    def _enroll_accepted(
+    def enroll_accepted(
         self,
         target: Collection,
         person: Person,
@@ -128,8 +135,12 @@ class EnrollmentService:
         *,
         do: Reactions,
         is_exact: bool,
+        also: AlsoWritten | None = None,
     ) -> Enrollment:
-        """Screen the accepted faces, then write those that pass."""
+        """Screen the accepted faces, then write those that pass; raises as `enroll`.
+
+        `also` is called inside the write: what it changes is committed with the faces, and its errors prevent both.
+        """
         screening = self.screen(target, person.identity_id, accepted, do, is_exact=is_exact)
         rejected = sorted([*rejected, *screening.rejected], key=lambda each: each.photo)
         accepted = [each for each in accepted if each.photo not in {each.photo for each in screening.rejected}]
@@ -145,6 +156,8 @@ class EnrollmentService:
         if retry is not None:
             retry = replace(retry, answer=_ENROLLMENT.dump_python(enrollment, mode="json", exclude=_NOT_STORED))
         check = self.check(target, person.identity_id, accepted, screening, do, is_exact=is_exact)
+        if also is not None:
+            check = partial(_both, check, partial(also, enrollment=enrollment))
         written = self.add(target, person, accepted, retry, check=check)
         return _ENROLLMENT.validate_python(written.earlier_answer) if written.earlier_answer else enrollment
 
@@ -173,7 +186,7 @@ class EnrollmentService:
         )
         face = chosen_face(faces, choice)
         quality = self._policy_of(collection).quality(face)
-        _require(quality, settings.enroll_quality)
+        require_quality(quality, settings.enroll_quality)
         decision = check.decide(face)
         check.require(decision)
         return AcceptedFace(
@@ -301,7 +314,14 @@ class EnrollmentService:
         return accepted, rejected
 
 
-def _require(quality: Quality, least: float) -> None:
+def _both(first: Check | None, second: Check, locked: LockedCollection) -> None:
+    if first is not None:
+        first(locked)
+    second(locked)
+
+
+def require_quality(quality: Quality, least: float) -> None:
+    """Raise LowQuality for a face below the collection's least quality."""
     if quality.score < least:
         reasons = f" ({', '.join(quality.reasons)})" if quality.reasons else ""
         hints = "".join(f"; {each}" for each in quality.hints)
@@ -312,31 +332,3 @@ def _require(quality: Quality, least: float) -> None:
 
 def _sha256(photo: bytes | PhotoRefused) -> str:
     return hashlib.sha256(photo).hexdigest() if isinstance(photo, bytes) else photo.code
-
-
-def _record(key: str, first: Sequence[object], choice: FaceChoice, last: Sequence[object]) -> IdempotencyRecord:
-    """Return the record of a request (without its answer) by the parts of it before and after its choice.
-
-    Versions without `main` stored `only` also for requests that sent no choice. So both match that record.
-    """
-    if choice is FaceChoice.LARGEST:
-        return IdempotencyRecord(key, _fingerprint(*first, choice, *last))
-    former = _fingerprint(*first, FaceChoice.ONLY, *last)
-    return IdempotencyRecord(key, _fingerprint(*first, f"{choice} face", *last), former_sha256=former)
-
-
-def _fingerprint(*parts: object) -> str:
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _optional_parts(reactions: Reactions, terms: Terms, liveness: LivenessRequest, *, is_exact: bool) -> list[object]:
-    """Return what a request's fingerprint covers besides its required parts.
-
-    A default adds nothing, so fingerprints from before these options existed still match.
-    """
-    parts: list[object] = [] if reactions == _AS_USUAL else [asdict(reactions)]
-    if terms != _NO_TERMS:
-        parts.append(_TERMS.dump_python(terms, mode="json"))
-    if liveness.mode is not None:
-        parts.append(f"liveness {liveness.mode}")
-    return parts if is_exact else [*parts, "rounded"]  # nobody gets the answer of a caller who sees more

@@ -3,11 +3,15 @@
 from functools import cached_property
 
 from app.gallery.store.unknown.faces import UnknownFaceStore
+from app.gallery.store.unknown.group_edits import GroupEditor
+from app.gallery.store.unknown.groups import GroupReader
+from app.recognition.group_naming import GroupNamingService
 from app.recognition.unknown_faces import UnknownFaceLimits, UnknownFaceService
-from app.wiring.resources import Resources
+from app.recognition.unknown_groups import UnknownGroupService
+from app.wiring.enrolling import EnrollingResources
 
 
-class UnknownFaces(Resources):
+class UnknownFaces(EnrollingResources):
     """Resources of a process that remembers unknown faces."""
 
     @cached_property
@@ -28,3 +32,19 @@ class UnknownFaces(Resources):
             crops=self.crops,
             scrubber=self.scrubber,
         )
+
+    @cached_property
+    def group_reader(self) -> GroupReader:
+        """The groups of unknown faces in the database."""
+        return GroupReader(self.current_database.engine, self.current_database.vault, self.crops)
+
+    @cached_property
+    def unknown_groups(self) -> UnknownGroupService:
+        """The groups of unknown faces, as callers review them."""
+        editor = GroupEditor(self.current_database.engine)
+        return UnknownGroupService(self.gallery, self.group_reader, editor, self.scrubber)
+
+    @cached_property
+    def group_naming(self) -> GroupNamingService:
+        """Naming of groups."""
+        return GroupNamingService(self.gallery, self.group_reader, self.enrollment, self.registry.analysis_of)

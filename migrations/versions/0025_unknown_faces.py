@@ -23,7 +23,6 @@ def upgrade() -> None:
         sa.Column("group_id", sa.String(length=36), nullable=False),
         sa.Column("collection_id", _KEY, nullable=False),
         sa.Column("state", sa.String(length=16), nullable=False),
-        sa.Column("identity_id", sa.String(length=128), nullable=True),
         sa.Column("faces", sa.BigInteger(), nullable=False),
         sa.Column("face_id", sa.String(length=36), nullable=True),
         sa.Column("revision", sa.BigInteger(), nullable=False),

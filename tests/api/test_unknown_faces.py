@@ -37,3 +37,56 @@ def test_faces_are_kept_no_longer_than_the_service_allows(client, visitors):
     assert "ARCID_UNKNOWN_FACES__MOST_DAYS" in answer.json()["detail"]
     assert client.patch(ROOT, json={"remember_unknown_days": 30}).json()["remember_unknown_days"] == 30
     expect(client.post("/collections", json={"name": "others", "remember_unknown_days": 31}), 422, "request_invalid")
+
+
+def ungrouped(client):
+    return [each["face_id"] for each in client.get(f"{ROOT}/unknown-faces").json()["unknown_faces"]]
+
+
+def test_groups_are_reviewed_over_the_api(client, visitors, group_photo):
+    identify(client, group_photo)
+    faces = ungrouped(client)
+    made = client.post(f"{ROOT}/groups", json={"face_ids": faces[:3]})
+    group = made.json()
+    path = f"{ROOT}/groups/{group['group_id']}"
+    assert (made.status_code, group["faces"], group["has_image"], made.headers["etag"]) == (
+        201, 3, True, f'"{group["version"]}"'
+    )  # fmt: skip
+    listed = client.get(f"{ROOT}/groups").json()
+    assert (listed["groups"], listed["total"], listed["unknown_faces"], listed["ungrouped"]) == ([group], 1, 6, 3)
+    image = client.get(f"{ROOT}/unknown-faces/{group['face_id']}/image")
+    assert (image.headers["content-type"], image.content[:2]) == ("image/jpeg", b"\xff\xd8")
+    known = {"If-None-Match": image.headers["etag"]}
+    assert client.get(f"{ROOT}/unknown-faces/{group['face_id']}/image", headers=known).status_code == 304
+    split = client.post(f"{path}/split", json={"face_ids": faces[:1]}, headers={"If-Match": made.headers["etag"]})
+    assert split.status_code == 201
+    expect(
+        client.patch(path, json={"state": "hidden"}, headers={"If-Match": made.headers["etag"]}),
+        412,
+        "precondition_failed",
+    )
+    merged = client.post(f"{path}/merge", json={"groups": [split.json()["group_id"]]}).json()
+    assert merged["faces"] == 3
+    expect(client.post(f"{path}/merge", json={"groups": [group["group_id"]]}), 422, "request_invalid")
+    assert client.patch(path, json={"state": "ignored"}).json()["state"] == "ignored"
+    assert client.get(f"{ROOT}/groups?state=ignored").json()["total"] == 1
+    assert client.delete(path).json() == {"group_id": group["group_id"], "faces": 3}
+    expect(client.get(path), 404, "group_unknown")
+
+
+def test_a_group_is_enrolled_over_the_api(client, visitors, group_photo, faces_of):
+    identify(client, group_photo)
+    for face_id, identity in zip(ungrouped(client)[:2], ("ada", "bob"), strict=True):
+        group = client.post(f"{ROOT}/groups", json={"face_ids": [face_id]}).json()["group_id"]
+        answer = client.post(f"{ROOT}/groups/{group}/name", json={"identity_id": identity, "name": identity.title()})
+        assert [each["face_id"] for each in answer.json()["faces"]] == [face_id]
+    found = [
+        client.post("/identify", files={"photo": each}, data={"collection": "visitors"}).json() for each in faces_of
+    ]
+    names = [face["candidates"][0]["name"] for each in found for face in each["faces"] if face["verdict"] == "match"]
+    assert set(names) == {"Ada", "Bob"}
+    third = client.post(f"{ROOT}/groups", json={"face_ids": ungrouped(client)[:1]}).json()["group_id"]
+    expect(client.post(f"{ROOT}/groups/{third}/add", json={"identity_id": "eve"}), 404, "identity_unknown")
+    added = client.post(f"{ROOT}/groups/{third}/add", json={"identity_id": "ada", "on_mismatch": "allow"})
+    assert added.json()["identity_id"] == "ada"
+    assert client.delete(f"{ROOT}/identities/ada").json()["enrollment_answers"] == 2

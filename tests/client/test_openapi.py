@@ -17,7 +17,8 @@ from arcid.parsing import Value
 from tests.client.conftest import methods_of
 
 # CompreFace's and DeepFace's routes; people sign in on a page; Prometheus reads the last one.
-LEFT_OUT = re.compile(r"^/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics)$")
+_REVIEWS = r"collections/\{collection\}/(groups|unknown-faces).*"  # on the page
+LEFT_OUT = re.compile(rf"^/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics|{_REVIEWS})$")
 SAMPLES: dict[str, object] = {
     "photo": b"photo",
     "photos": b"photo",
@@ -70,6 +71,7 @@ OF_DEEPFACE = {
     "RepresentationSchema",
 }
 OF_PAGES = {"ProviderSchema", "SessionSchema", "SessionsSchema", "SignInAddress", "SignInOptions", "StartedSession"}
+OF_PAGES |= {"GroupPurge", "GroupSchema", "GroupsAnswer", "UnknownFaceSchema", "UnknownFacesPage"}
 UNNEEDED = {
     "ProblemSchema": "read by arcid.retries.api_error, member by member",
 }

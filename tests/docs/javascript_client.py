@@ -11,7 +11,8 @@ from typing import Any
 from app.config import PROJECT
 
 DOCUMENT = PROJECT / "clients" / "javascript" / "openapi.json"
-LEFT_OUT = re.compile(r"/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics)")
+_REVIEWS = r"collections/\{collection\}/(groups|unknown-faces).*"  # on the page
+LEFT_OUT = re.compile(rf"/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics|{_REVIEWS})")
 _ALSO = ("ProblemSchema", "FieldErrorSchema")  # of the error answers
 
 

@@ -59,6 +59,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.SessionUnknown,
         errors.UploadUnknown,
         errors.ChallengeUnknown,
+        errors.GroupUnknown,
         errors.RuleUnknown,
         errors.CameraUnknown,
         errors.EventImageUnknown,

@@ -124,6 +124,11 @@ class LockedCollection:
         self._vault = vault
         self._of = of
 
+    @property
+    def session(self) -> Session:
+        """The session of the write, for changes that are committed with it."""
+        return self._session
+
     def current(self) -> Collection:
         """Return the collection as it is stored before this write."""
         row = self._session.execute(rows.COLLECTIONS.where(CollectionTable.id == self._of.key)).one()

@@ -4,40 +4,15 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import func, select, text
 
-from app.database.cipher import Master, Sealed, new_secret
+from app.database.cipher import Sealed
 from app.database.unknown_face_tables import UnknownCropTable, UnknownFaceTable
-from app.database.vault import Vault
 from app.errors import CollectionSwitched, CollectionUnknown, SealBroken
 from app.gallery.store.collections import CollectionRepository
-from app.gallery.store.identities import IdentityStore
 from app.gallery.store.reencryption import Reencryption
-from app.gallery.store.unknown.faces import UnknownFaceStore
 from app.gallery.store.unknown.sealing import unknown_crop_context, unknown_template_context
-from app.gallery.store.values import CollectionSettings
-from tests.gallery.store.enrolling import D
 from tests.gallery.store.unknown.remembering import NOON, unknown_face
 
 MOST = 100
-
-
-@pytest.fixture
-def vault(engine):
-    vault = Vault(engine, Master(new_secret()))
-    vault.open_keys()
-    return vault
-
-
-@pytest.fixture
-def unknown(engine, vault):
-    return UnknownFaceStore(engine, vault)
-
-
-@pytest.fixture
-def people(engine, vault):
-    store = IdentityStore(engine, vault)
-    return store.create_collection(
-        "people", model="net", dimension=D, settings=CollectionSettings(remember_unknown_days=7)
-    )
 
 
 def stored(engine, table=UnknownFaceTable) -> int:
