@@ -35,8 +35,9 @@ class Broker:
         config = self.folder / "mosquitto.conf"
         own = f"user root\nlistener {self.port} 127.0.0.1\npersistence true\npersistence_location {self.folder}/"
         config.write_text(f"{own}\n{self.settings}\n")
-        command = [str(PROGRAM), "-c", str(config)]
-        self.processes.append(subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        command = [str(PROGRAM), "-v", "-c", str(config)]
+        with self.log.open("ab") as log:
+            self.processes.append(subprocess.Popen(command, stdout=log, stderr=log))
         end = time.monotonic() + DEADLINE_S
         while True:
             try:
@@ -46,6 +47,17 @@ class Broker:
                 time.sleep(0.02)
             else:
                 return
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "mosquitto.log"
+
+    def wait_for_subscription(self, topic: str) -> None:
+        """Wait until a program has subscribed to a topic."""
+        end = time.monotonic() + DEADLINE_S
+        while f"{topic} (QoS" not in self.log.read_text("utf-8", "replace"):
+            assert time.monotonic() < end, f"nobody subscribes to {topic}"
+            time.sleep(0.05)
 
     def stop(self) -> None:
         self.processes[-1].terminate()

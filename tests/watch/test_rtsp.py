@@ -35,6 +35,7 @@ def camera(video, port=0):
     command = [PYTHON, script, video, str(port), USER, PASSWORD]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
         try:
+            assert process.stdout is not None
             yield int(process.stdout.readline()), process
         finally:
             process.kill()

@@ -1,8 +1,9 @@
 """A connection to a broker of MQTT that publishes with confirmation; on the library paho-mqtt."""
 
+import socket
 import ssl
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from threading import Condition
 from typing import Any
@@ -14,6 +15,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from app.notify.mqtt.address import BrokerAddress
+from app.notify.mqtt.hosts import BrokerHosts
 from app.notify.mqtt.topics import MqttMessage
 from app.observability.logs import get_logger
 
@@ -31,6 +33,21 @@ class BrokerFailure(Exception):
     """A message was not confirmed by the broker, or there is no connection; the text contains the reason."""
 
 
+Connect = Callable[[], socket.socket]
+"""Opens a TCP connection to the broker; raises OSError."""
+
+
+class _Client(Client):
+    """The library's client, which connects as it is given, without a proxy."""
+
+    def __init__(self, name: str, protocol: MQTTProtocolVersion, connect: Connect) -> None:
+        super().__init__(CallbackAPIVersion.VERSION2, name, protocol=protocol)
+        self._connect_tcp = connect
+
+    def _create_socket_connection(self) -> socket.socket:
+        return self._connect_tcp()
+
+
 class BrokerConnection:
     """A connection that is opened again in the background until `close`. Usable by one thread.
 
@@ -38,9 +55,12 @@ class BrokerConnection:
     publishes again.
     """
 
-    def __init__(self, address: BrokerAddress, status_topic: str, *, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self, address: BrokerAddress, status_topic: str, hosts: BrokerHosts, *, tls: ssl.SSLContext | None = None
+    ) -> None:
         """Start to connect; `tls` replaces the system's certificates."""
         self._address = address
+        self._hosts = hosts
         self._status_topic = status_topic
         self._tls = tls
         self._changed = Condition()
@@ -116,8 +136,7 @@ class BrokerConnection:
     def _start(self) -> Client:
         address = self._address
         version = MQTTProtocolVersion.MQTTv5 if address.is_version_5 else MQTTProtocolVersion.MQTTv311
-        client = Client(CallbackAPIVersion.VERSION2, f"arcid-{uuid4().hex[:16]}", protocol=version)
-        client.connect_timeout = _CONNECT_S
+        client = _Client(f"arcid-{uuid4().hex[:16]}", version, self._connect)
         client.reconnect_delay_set(1, _LONGEST_WAIT_S)
         if address.user is not None:
             client.username_pw_set(address.user, address.password)
@@ -130,6 +149,13 @@ class BrokerConnection:
         client.connect_async(address.host, address.port, _KEEPALIVE_S)
         client.loop_start()
         return client
+
+    def _connect(self) -> socket.socket:
+        *others, last = self._hosts.addresses(self._address)
+        for each in others:
+            with suppress(OSError):
+                return socket.create_connection((each, self._address.port), _CONNECT_S)
+        return socket.create_connection((last, self._address.port), _CONNECT_S)
 
     def _restart(self) -> None:
         with self._changed:

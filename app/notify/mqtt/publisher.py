@@ -3,7 +3,7 @@
 import json
 import ssl
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from threading import Lock
 from typing import TypeVar
@@ -13,8 +13,12 @@ from app.database.outbox import EventKind
 from app.notify.mqtt.address import BrokerAddress
 from app.notify.mqtt.client import BrokerConnection
 from app.notify.mqtt.discovery import Discovery
+from app.notify.mqtt.hosts import BrokerHosts
 from app.notify.mqtt.messages import EventToPublish, camera_of, messages_of, recognition_of
 from app.notify.mqtt.topics import MqttMessage, Topics
+
+Person = tuple[str, str]
+"""Collection and id of a person."""
 
 _Value = TypeVar("_Value")
 _SECONDS = 10.0
@@ -24,12 +28,19 @@ _MOST_TOPICS = 10_000  # remembered
 class MqttPublisher:
     """Publishes events to one broker. Usable by several threads; all methods raise BrokerFailure."""
 
-    def __init__(self, address: BrokerAddress, *, seconds: float = _SECONDS, tls: ssl.SSLContext | None = None) -> None:
+    def __init__(
+        self,
+        address: BrokerAddress,
+        hosts: BrokerHosts,
+        *,
+        seconds: float = _SECONDS,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
         """Start to connect; each call may take `seconds`. `tls` replaces the system's certificates."""
         self._topics = Topics(address.prefix)
         self._discovery = address.discovery and Discovery(address.discovery, self._topics, __version__)
         self._seconds = seconds
-        self._connection = BrokerConnection(address, self._topics.status, tls=tls)
+        self._connection = BrokerConnection(address, self._topics.status, hosts, tls=tls)
         self._lock = Lock()
         self._announced: OrderedDict[str, bytes] = OrderedDict()
         self._states: OrderedDict[str, datetime] = OrderedDict()
@@ -48,15 +59,19 @@ class MqttPublisher:
 
     def forget_person(self, collection: str, identity_id: str) -> None:
         """Delete what the broker retains about a person."""
+        self._forget_people(lambda person: person == (collection, identity_id), {(collection, identity_id)})
+
+    def forget_people(self, collection: str) -> None:
+        """Delete what the broker retains about all people of a collection."""
+        self._forget_people(lambda person: person[0] == collection)
+
+    def keep_people(self, known: Callable[[Collection[Person]], Collection[Person]]) -> None:
+        """Delete what the broker retains about people whom `known` does not return."""
         with self._lock:
-            messages = [_cleared(self._topics.person(collection, identity_id))]
-            if self._discovery:
-                messages += self._discovery.without_person(collection, identity_id)
-            retained = self._connection.retained([self._topics.every_last_person], self._seconds)
-            messages += [
-                _cleared(topic) for topic, payload in retained.items() if _is_of(payload, collection, identity_id)
-            ]
-            self._clear(messages)
+            people = set(self._retained_people().values())
+        unknown = people - set(known(people)) if people else set()
+        if unknown:
+            self._forget_people(unknown.__contains__)
 
     def forget_camera(self, camera: str) -> None:
         """Delete what the broker retains about a camera."""
@@ -80,6 +95,24 @@ class MqttPublisher:
         """Publish `offline` and disconnect."""
         with self._lock:
             self._connection.close()
+
+    def _forget_people(self, is_meant: Callable[[Person], bool], others: Collection[Person] = ()) -> None:
+        with self._lock:
+            states = {topic: person for topic, person in self._retained_people().items() if is_meant(person)}
+            messages = [_cleared(topic) for topic in states]
+            for collection, identity_id in {*states.values(), *others}:
+                messages.append(_cleared(self._topics.person(collection, identity_id)))
+                if self._discovery:
+                    messages += self._discovery.without_person(collection, identity_id)
+            if messages:
+                self._clear(messages)
+
+    def _retained_people(self) -> Mapping[str, Person]:
+        """Return the people in retained states, by topic."""
+        filters = [self._topics.every_last_person, self._topics.every_person]
+        retained = self._connection.retained(filters, self._seconds)
+        people = {topic: _person_in(payload) for topic, payload in retained.items()}
+        return {topic: person for topic, person in people.items() if person is not None}
 
     def _announcements(self, event: EventToPublish) -> list[MqttMessage]:
         camera = camera_of(event)
@@ -109,13 +142,14 @@ def _cleared(topic: str) -> MqttMessage:
     return MqttMessage(topic, b"", is_retained=True)
 
 
-def _is_of(payload: bytes, collection: str, identity_id: str) -> bool:
-    """Return whether a retained state names a person."""
+def _person_in(payload: bytes) -> Person | None:
+    """Return the person whom a retained state names."""
     try:
         state = json.loads(payload)
     except ValueError:
-        return False
-    return isinstance(state, dict) and (state.get("collection"), state.get("identity_id")) == (collection, identity_id)
+        return None
+    person = (state.get("collection"), state.get("identity_id")) if isinstance(state, dict) else (None, None)
+    return (person[0], person[1]) if isinstance(person[0], str) and isinstance(person[1], str) else None
 
 
 def _remember(known: OrderedDict[str, _Value], topic: str, value: _Value) -> None:

@@ -52,6 +52,11 @@ class Topics:
         """Filter of the topics `last_person` of all cameras."""
         return f"{self.prefix}/camera/+/person"
 
+    @property
+    def every_person(self) -> str:
+        """Filter of the topics `person` of all people."""
+        return f"{self.prefix}/person/+/+"
+
     def image(self, camera: str) -> str:
         """Best shot of each person at a camera: JPEG."""
         return f"{self.prefix}/camera/{level(camera)}/image"

@@ -7,6 +7,7 @@ import pytest
 
 from app.notify.mqtt.address import parse_broker
 from app.notify.mqtt.client import BrokerConnection, BrokerFailure
+from app.notify.mqtt.hosts import BrokerHosts
 from app.notify.mqtt.topics import MqttMessage
 from tests.mosquitto import DEADLINE_S, broker_in
 from tests.remote.servers import contexts
@@ -14,12 +15,15 @@ from tests.remote.servers import contexts
 MESSAGE = MqttMessage("arcid/events/test", b"{}")
 
 
+LOCAL = BrokerHosts(["127.0.0.1", "localhost"])
+
+
 @pytest.fixture
 def connected(request):
     """Return a function that connects to a broker until the end of the test."""
 
     def connect(url, **options):
-        connection = BrokerConnection(parse_broker(url), "arcid/status", **options)
+        connection = BrokerConnection(parse_broker(url), "arcid/status", LOCAL, **options)
         request.addfinalizer(connection.close)
         return connection
 

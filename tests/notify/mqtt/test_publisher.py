@@ -8,9 +8,12 @@ import pytest
 
 from app.notify.mqtt.address import parse_broker
 from app.notify.mqtt.client import BrokerFailure
+from app.notify.mqtt.hosts import BrokerHosts
 from app.notify.mqtt.publisher import MqttPublisher
 from tests.mosquitto import DEADLINE_S, Subscriber, broker_in, free_port, retained
 from tests.notify.mqtt.events import AT, Event
+
+LOCAL = BrokerHosts(["127.0.0.1", "localhost"])
 
 
 @pytest.fixture
@@ -31,7 +34,7 @@ def opened(request):
 
 
 def publisher_for(broker, options="", **kwargs):
-    return MqttPublisher(parse_broker(f"mqtt://127.0.0.1:{broker.port}/arcid?{options}"), **kwargs)
+    return MqttPublisher(parse_broker(f"mqtt://127.0.0.1:{broker.port}/arcid?{options}"), LOCAL, **kwargs)
 
 
 @pytest.mark.parametrize("protocol", ["5", "3.1.1"])
@@ -80,7 +83,7 @@ def test_an_event_fails_while_the_broker_is_dead(broker, opened):
 
 
 def test_nothing_listens_at_the_address(opened):
-    publisher = opened(MqttPublisher(parse_broker(f"mqtt://127.0.0.1:{free_port()}"), seconds=0.3))
+    publisher = opened(MqttPublisher(parse_broker(f"mqtt://127.0.0.1:{free_port()}"), LOCAL, seconds=0.3))
     with pytest.raises(BrokerFailure, match=r"it cannot be reached|it does not answer"):
         publisher.publish(Event())
 
@@ -160,3 +163,37 @@ def test_other_programs_keep_their_devices(broker, opened):
     publisher.publish(Event())
     publisher.forget_all()
     assert retained(broker.port, "homeassistant/#").keys() == {"homeassistant/light/lamp/lamp/config"}
+
+
+def test_people_of_a_deleted_collection_leave_the_broker(broker, opened):
+    publisher = opened(publisher_for(broker))
+    publisher.publish(Event(collection="home", identity_id="ada", name="Ada"))
+    publisher.publish(Event(collection="work", identity_id="bob", name="Bob", camera="gate"))
+    publisher.forget_people("home")
+    left = retained(broker.port, "arcid/#", "homeassistant/#")
+    assert not [topic for topic, payload in left.items() if b"Ada" in payload]
+    assert "arcid/person/work/bob" in left
+
+
+def test_people_who_are_not_enrolled_any_more_leave_the_broker(broker, opened):
+    publisher = opened(publisher_for(broker))
+    publisher.publish(Event(identity_id="ada", name="Ada"))
+    publisher.publish(Event(identity_id="bob", name="Bob", camera="gate"))
+    publisher.close()
+    publisher = opened(publisher_for(broker))  # knows only what the broker retains
+
+    def known(people):
+        assert people == {("home", "ada"), ("home", "bob")}
+        return [("home", "bob")]
+
+    publisher.keep_people(known)
+    left = retained(broker.port, "arcid/#", "homeassistant/#")
+    assert not [topic for topic, payload in left.items() if b"Ada" in payload]
+    assert left.keys() >= {"arcid/person/home/bob", "arcid/camera/gate/person"}
+
+
+def test_the_broker_is_not_connected_to_if_its_address_is_not_allowed(broker, opened):
+    address = parse_broker(f"mqtt://localhost:{broker.port}")
+    publisher = opened(MqttPublisher(address, BrokerHosts([]), seconds=0.3))
+    with pytest.raises(BrokerFailure, match="cannot be reached"):
+        publisher.publish(Event())
