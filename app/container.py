@@ -41,7 +41,6 @@ from app.recognition.health.check import HealthService
 from app.recognition.migration import MigrationService
 from app.recognition.people import PeopleService
 from app.recognition.person_export import PersonExportService
-from app.recognition.verification import VerificationService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport
 from app.transfer.embeddings_import import EmbeddingsImport
@@ -122,7 +121,10 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces, Notifying):
             traces=self.job_traces,
             anchor=lambda: str(self.trail.end()),
             anchor_every=self.settings.gallery.anchor_hours * 3600,
-            chores=[each.delete_expired for each in (self.challenge_store, self.unknown_faces, self.event_retention)],
+            chores=[
+                each.delete_expired
+                for each in (self.challenge_store, self.unknown_faces, self.event_retention, self.review_store)
+            ],
         )
 
     @cached_property
@@ -144,12 +146,6 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces, Notifying):
             every=self.settings.calibration.interval_seconds,
             probes=self.probe_learning,
         )
-
-    @cached_property
-    def verification(self) -> VerificationService:
-        """Verification, 1:1."""
-        registry = self.registry
-        return VerificationService(registry.analysis_of, self.gallery, registry.policy_of, gate=self.liveness_gate)
 
     @cached_property
     def challenges(self) -> ChallengeService:

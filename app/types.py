@@ -65,6 +65,14 @@ class LivenessMode(StrEnum):
         return modes.index(self) < modes.index(other)
 
 
+class ReviewMode(StrEnum):
+    """Which verdicts people review: none (`off`), only `possible` ones, or also matches (`all_matches`)."""
+
+    OFF = "off"
+    POSSIBLE = "possible"
+    ALL_MATCHES = "all_matches"
+
+
 class Provider(StrEnum):
     """Execution provider of networks. `auto` selects the best one that works."""
 

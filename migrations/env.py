@@ -6,11 +6,13 @@ from alembic import context
 
 from app.database import (  # noqa: F401 - registers their tables
     calibration_tables,
+    claim_table,
     delivery_tables,
     event_position_table,
     event_table,
     liveness_calibration_table,
     liveness_tables,
+    review_tables,
     rule_tables,
     session_table,
     statistics_tables,

@@ -93,6 +93,7 @@ SETTINGS = {
     "ARCID_EVENTS__KEEP_DAYS": ("2.5", 2.5),
     "ARCID_DELIVERY__SECONDS": ("2.5", 2.5),
     "ARCID_DELIVERY__HOSTS": ("Hooks.lan, *.home.lan", ("hooks.lan", "*.home.lan")),
+    "ARCID_REVIEWS__OPEN": ("50", 50),
     "ARCID_BACKUPS__FOLDER": ("/backups", Path("/backups")),
     "ARCID_BACKUPS__KEEP": ("3", 3),
     "ARCID_UNKNOWN_FACES__MOST_DAYS": ("7", 7),

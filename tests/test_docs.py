@@ -24,7 +24,7 @@ def test_every_setting_is_documented():
             *("limits", "server", "rates", "cors", "urls", "detection", "inference", "gallery", "jobs", "milvus"),
             *("calibration", "liveness"),
             *("tracing", "oidc"),
-            *("statistics", "backups", "cameras", "unknown_faces", "events", "delivery"),
+            *("statistics", "backups", "cameras", "unknown_faces", "events", "delivery", "reviews"),
             "encryption",
         )
     }

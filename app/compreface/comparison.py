@@ -15,9 +15,10 @@ from app.recognition.analysis import AnalysedFaces, AnalysisOf, Face
 from app.recognition.decisions.policy import Policy, PolicyOf
 from app.recognition.decisions.scoring import Scoring, similarity_of
 from app.recognition.decisions.similarity_view import SimilarityView
-from app.recognition.identification import Identification, IdentificationService, unit
+from app.recognition.identification import Identification, IdentificationService
 from app.recognition.liveness.decisions import LivenessDecision
 from app.recognition.liveness.gate import LivenessGate
+from app.recognition.probe_embedding import unit
 from app.statistics.counts import Operation
 from app.types import Candidate, Floats
 

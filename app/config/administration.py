@@ -39,3 +39,16 @@ class BackupSettings(BaseModel):
         Path | None, Field(description="Folder of the backups that jobs write. Unset: `backups` in the data folder.")
     ] = None
     keep: Annotated[int, Field(ge=1, description="Number of backups to keep; a new one deletes the oldest.")] = 7
+
+
+class ReviewSettings(BaseModel):
+    """Reviews of matches; see docs/review.md."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    open: Annotated[
+        int,
+        Field(
+            gt=0, description="Maximum open reviews of a collection. Further matches open none until some are decided."
+        ),
+    ] = 1000

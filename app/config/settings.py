@@ -7,7 +7,7 @@ from typing import Annotated
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, ValidationError
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict, SettingsError
 
-from app.config.administration import BackupSettings, EventSettings, StatisticsSettings
+from app.config.administration import BackupSettings, EventSettings, ReviewSettings, StatisticsSettings
 from app.config.cameras import CameraSettings
 from app.config.delivery import DeliverySettings
 from app.config.groups import (
@@ -131,6 +131,7 @@ class Settings(BaseSettings):
     cameras: CameraSettings = CameraSettings()
     statistics: StatisticsSettings = StatisticsSettings()
     events: EventSettings = EventSettings()
+    reviews: ReviewSettings = ReviewSettings()
     backups: BackupSettings = BackupSettings()
     unknown_faces: UnknownFaceSettings = UnknownFaceSettings()
     delivery: DeliverySettings = DeliverySettings()

@@ -7,7 +7,7 @@ from sqlalchemy import Engine, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from app.database.tables import ClaimTable
+from app.database.claim_table import ClaimTable
 
 _MOST = 2
 """A lock that ends later than this many times its length was taken before the clock was set back."""

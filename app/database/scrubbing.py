@@ -14,7 +14,10 @@ from sqlalchemy import Engine, NullPool, create_engine
 from app.database.failures import BUSY
 from app.errors import DatabaseUnavailable
 
-_TABLES = ("faces", "crops", "next_templates", "identities", "enrolments", "jobs", "job_errors")
+_TABLES = (
+    *("faces", "crops", "next_templates", "identities", "enrolments", "jobs", "job_errors"),
+    *("reviews", "review_candidates", "review_decisions", "review_images"),
+)
 _PATIENCE_MS = 1000
 
 

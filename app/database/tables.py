@@ -66,6 +66,9 @@ class CollectionTable(Base):
     impostors: Mapped[str | None] = mapped_column(String(16))
     """Null: the service's setting."""
     liveness: Mapped[str] = mapped_column(Word(16), server_default="off")
+    review: Mapped[str] = mapped_column(Word(16), server_default="off")
+    review_days: Mapped[int] = mapped_column(server_default="183")
+    reviewers: Mapped[int] = mapped_column(server_default="1")
     calibration: Mapped[dict[str, Any] | None] = mapped_column(JSON(none_as_null=True))
     """The newest row of `calibration_versions`; null before the first."""
     calibration_version: Mapped[int] = mapped_column(BigInteger, default=0, server_default="0")
@@ -213,18 +216,6 @@ class DataKeyTable(Base):
     master: Mapped[str] = mapped_column(String(16))
     """Fingerprint of the master key."""
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
-
-
-class ClaimTable(Base):
-    """A lock on a periodic task: the process that holds it, and until when."""
-
-    __tablename__ = "claims"
-    __table_args__ = (UniqueConstraint("name"), {"sqlite_autoincrement": True})
-
-    id: Mapped[int] = mapped_column(Key, primary_key=True)
-    name: Mapped[str] = mapped_column(String(64))
-    holder: Mapped[str] = mapped_column(String(36))
-    until: Mapped[datetime] = mapped_column(UtcDateTime)
 
 
 class KeyTable(Base):

@@ -19,12 +19,16 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.cipher import Context, Key, Master, Sealed, is_bound, key_id_of, new_secret
 from app.database.delivery_tables import DestinationTable
+from app.database.review_tables import ReviewImageTable
 from app.database.tables import AuditTable, CropTable, DataKeyTable, FaceTable, NextTemplateTable
 from app.database.unknown_face_tables import UnknownCropTable, UnknownFaceTable
 from app.errors import DatabaseError, DataKeyGone, MasterKeyMissing, MasterKeyWrong, SealBroken
 
 _NEWEST: Select[int | None] = select(func.max(DataKeyTable.id))
-_SEALED_TABLES = (FaceTable, NextTemplateTable, CropTable, UnknownFaceTable, UnknownCropTable, DestinationTable)
+_SEALED_TABLES = (
+    *(FaceTable, NextTemplateTable, CropTable, ReviewImageTable, UnknownFaceTable, UnknownCropTable),
+    DestinationTable,
+)
 _MOST_NOTED = 1000
 _RELOAD_S = 1.0  # least time between two reads of the data keys
 _KEY_MISSING = (

@@ -63,6 +63,9 @@ ArcidError
     * ModelMismatch
     * TemplatesMissing
     * NoWayBack
+    * ReviewUnknown
+    * ReviewClosed
+    * ReviewerRepeated
     * ConsentMissing
     * EncryptionRequired
     * UnknownFacesOff

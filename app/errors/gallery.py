@@ -65,6 +65,18 @@ class NoWayBack(ArcidError):
     """The collection has no templates of a previous network."""
 
 
+class ReviewUnknown(ArcidError):
+    """There is no review of this id in the collection, or no image of its probe."""
+
+
+class ReviewClosed(ArcidError):
+    """The review was decided before, or has expired."""
+
+
+class ReviewerRepeated(ArcidError):
+    """The caller has decided this review before, and another person has to."""
+
+
 class ConsentMissing(ArcidError):
     """The collection requires recorded, unexpired consent."""
 

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 from datetime import UTC
 from threading import Lock
-from typing import Any
+from typing import Any, Protocol
 from uuid import uuid4
 
 from sqlalchemy import Engine, select
@@ -23,13 +23,21 @@ _DIGITS = 3
 _Decision = tuple[str, str | None]
 
 
+class SightingReviews(Protocol):
+    """The queue of matches that people decide."""
+
+    def open_for_sighting(self, sighting: Sighting) -> str | None:
+        """Open a review if the collection has the verdict reviewed, and return its id."""
+
+
 class SightingService:
     """Records sightings. Usable by several threads."""
 
-    def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
-        """Create the service. Images are stored only if the vault encrypts."""
+    def __init__(self, engine: Engine, vault: Vault | None = None, *, reviews: SightingReviews | None = None) -> None:
+        """Create the service. Images are stored only if the vault encrypts; `reviews` gets each new decision."""
         self._engine = engine
         self._vault = vault or Vault(engine)
+        self._reviews = reviews
         self._lock = Lock()
         self._decided: OrderedDict[str, _Decision] = OrderedDict()
 
@@ -43,6 +51,8 @@ class SightingService:
         if not self._is_new(sighting.track_id, decision):
             return []
         try:
+            if self._reviews is not None:
+                self._reviews.open_for_sighting(sighting)
             return self._append(sighting)
         except BaseException:  # nothing was committed, so the caller may try again
             with self._lock:

@@ -2,14 +2,17 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 from functools import partial
+from typing import Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from app.errors import CollectionSwitched, ModelMismatch, PhotoRefused, RequestInvalid, WhereForbidden
+from app.errors import CollectionSwitched, ModelMismatch, PhotoRefused, WhereForbidden
 from app.gallery.gallery import Gallery
 from app.gallery.store.filters import Where
+from app.gallery.store.review_values import ReviewOrigin
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf, Face
 from app.recognition.batches import PhotoOutcome, each_photo
@@ -20,9 +23,11 @@ from app.recognition.decisions.reference_population import ReferencePopulation
 from app.recognition.decisions.similarity_view import SimilarityView
 from app.recognition.liveness.decisions import LivenessDecision, LivenessVerdict
 from app.recognition.liveness.gate import AS_SET, UNCHECKED, LivenessCheck, LivenessGate, LivenessRequest
+from app.recognition.probe_embedding import unit
 from app.recognition.probe_learning import ProbeLearning
 from app.recognition.probes import JudgedFace, Probe, ProbePhoto, read_probe, track_probe
 from app.recognition.retry_on_migration import retry_on_migration
+from app.recognition.reviews.review_queue import RecognitionUse, ReviewQueue
 from app.recognition.search_scope import ErrorRates, SearchResult, SearchScope
 from app.statistics.counts import Operation
 from app.types import Candidate, Floats
@@ -36,7 +41,8 @@ class IdentifiedFace:
     """A face of the photo, its candidates (best first) with their error rates, and the verdict on the first of them.
 
     `margin` is the lead of the first candidate over the second; `is_poor` means that the face is below the
-    collection's minimum quality. `liveness` is the decision on its liveness, if that was checked.
+    collection's minimum quality. `liveness` is the decision on its liveness, if that was checked. `review_id` is the
+    review of the verdict, if people decide it.
     """
 
     face: Face
@@ -47,9 +53,10 @@ class IdentifiedFace:
     rates: list[ErrorRates]
     margin: float | None
     liveness: LivenessDecision | None = None
+    review_id: str | None = None
 
     @classmethod
-    def of(cls, judged: JudgedFace, found: SearchResult, *, is_poor: bool) -> "IdentifiedFace":
+    def of(cls, judged: JudgedFace, found: SearchResult, *, is_poor: bool, review_id: str | None = None) -> Self:
         """Return a face with what was found for it."""
         return cls(
             judged.face,
@@ -60,6 +67,7 @@ class IdentifiedFace:
             found.rates,
             found.margin,
             judged.liveness,
+            review_id,
         )
 
 
@@ -92,11 +100,13 @@ class IdentificationService:
         open_metadata: frozenset[str] = frozenset(),
         learning: ProbeLearning | None = None,
         gate: LivenessGate | None = None,
+        reviews: ReviewQueue | None = None,
     ) -> None:
         """`open_metadata` names the members of metadata by which every caller may filter.
 
-        `learning` gets the probes of good quality that are searched among all people.
+        `learning` gets probes of good quality that are searched among all people, `reviews` verdicts to be reviewed.
         """
+        self._reviews = reviews or ReviewQueue()
         self._learning = learning
         self._gate = gate or LivenessGate()
         self._analysis_of = analysis_of
@@ -123,13 +133,14 @@ class IdentificationService:
         WhereForbidden, CollectionUnknown, ModelMismatch, CalibrationMissing, the errors of `LivenessGate.check`, or a
         PhotoRefused for bytes that are not a photo.
         """
-        target = self._gallery.require(collection)
+        started_at, target = datetime.now(UTC), self._gallery.require(collection)
         check = self._gate.check(target, Operation.IDENTIFY, liveness)
         search = self._search(
             target, where, top_k, max_fpir=max_fpir, threshold=threshold, is_exact=is_exact, check=check
         )
+        is_flipped, has_portraits = target.settings.is_flip_averaged, self._reviews.keeps_images(target)
         faces = self._analysis_of(target).analyse(
-            photo, is_flip_averaged=target.settings.is_flip_averaged, is_probe=True, has_liveness=check.is_on
+            photo, is_flip_averaged=is_flipped, is_probe=True, has_portraits=has_portraits, has_liveness=check.is_on
         )
         if not faces:
             return Identification([], search.rule.threshold, target.model, population=search.population)
@@ -139,9 +150,10 @@ class IdentificationService:
         vectors = np.stack([search.policy.vector(face) for face in faces])
         found = self._nearest(search, vectors, is_poor, decisions)
         self._learn(search, vectors, found, is_poor, decisions)
-        identified = [
-            IdentifiedFace.of(face, each, is_poor=poor) for face, each, poor in zip(judged, found, is_poor, strict=True)
-        ]
+        use = RecognitionUse(ReviewOrigin.IDENTIFY, started_at, photo)
+        reviews = self._reviews.open_found(target, judged, found, use)
+        parts = zip(judged, found, is_poor, reviews, strict=True)
+        identified = [IdentifiedFace.of(one, each, is_poor=poor, review_id=review) for one, each, poor, review in parts]
         return Identification(identified, search.rule.threshold, target.model, faces.is_truncated, search.population)
 
     @retry_on_migration
@@ -195,10 +207,13 @@ class IdentificationService:
 
         Raises the error of the first photo if none can be used, also NoFace.
         """
-        target = self._gallery.require(collection)
+        started_at, target = datetime.now(UTC), self._gallery.require(collection)
         policy, is_flipped = self._policy_of(target), target.settings.is_flip_averaged
         check = self._gate.check(target, Operation.IDENTIFY, liveness)
-        probe = read_probe(photos, self._analysis_of(target), policy, is_flip_averaged=is_flipped, check=check)
+        analysis, has_portraits = self._analysis_of(target), self._reviews.keeps_images(target)
+        probe = read_probe(
+            photos, analysis, policy, is_flip_averaged=is_flipped, check=check, has_portraits=has_portraits
+        )
         search = self._search(
             target,
             where,
@@ -209,7 +224,8 @@ class IdentificationService:
             with_each=TemplateComparisons(probes=probe.faces),
             check=check,
         )
-        return self._identified(search, probe)
+        use = RecognitionUse.of_probe(ReviewOrigin.IDENTIFY, started_at, photos, probe)
+        return self._identified(search, probe, use)
 
     @retry_on_migration
     def identify_track(
@@ -229,11 +245,12 @@ class IdentificationService:
         search = self._search(target, None, top_k, is_exact=is_exact, with_each=with_each, check=check)
         return self._identified(search, probe)
 
-    def _identified(self, search: SearchScope, probe: Probe) -> Identification:
-        """Search a probe."""
+    def _identified(self, search: SearchScope, probe: Probe, use: RecognitionUse | None = None) -> Identification:
+        """Search a probe, and open a review if it is of photos."""
         (found,) = self._nearest(search, probe.vector[None], [probe.is_poor], [probe.liveness])
         found = replace(found, verdict=probe.verdict(found.verdict))
-        face = IdentifiedFace.of(probe.best, found, is_poor=probe.is_poor)
+        (review_id,) = self._reviews.open_found(search.collection, [probe.best], [found], use) if use else (None,)
+        face = IdentifiedFace.of(probe.best, found, is_poor=probe.is_poor, review_id=review_id)
         return Identification(
             [face], search.rule.threshold, search.collection.model, population=search.population, photos=probe.photos
         )
@@ -326,19 +343,3 @@ class IdentificationService:
         good = [place for place, poor in enumerate(is_poor) if not poor and is_live[place]]
         matches = [found[place].match for place in good]
         self._learning.learn(search.collection, vectors[good], matches)
-
-
-def unit(embedding: NDArray[np.float64], dimension: int) -> Floats:
-    """Return an embedding (d,) with length 1. Raises RequestInvalid for another dimension or a zero vector."""
-    problem = None
-    if embedding.shape != (dimension,):
-        problem = f"has {embedding.size} numbers; the collection's have {dimension}"
-    elif not np.isfinite(embedding).all():
-        problem = "has numbers that are not finite"
-    elif not embedding.any():
-        problem = "is zero and has no direction"
-    if problem is not None:
-        detail = f"the embedding {problem}"
-        raise RequestInvalid.at("embedding", detail)
-    scaled = embedding / np.abs(embedding).max()  # so that squares neither vanish nor overflow
-    return np.asarray(scaled / np.linalg.norm(scaled), np.float32)

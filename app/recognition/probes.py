@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Literal
 
 import numpy as np
@@ -73,13 +74,19 @@ def main_face(
     *,
     is_flip_averaged: bool,
     check: LivenessCheck = UNCHECKED,
+    has_portraits: bool = False,
 ) -> JudgedFace:
-    """Return the main face of a photo; a reference is embedded like an enrolled photo.
+    """Return the main face of a photo, with its portrait if wanted; a reference is embedded like an enrolled photo.
 
     Raises a PhotoRefused if the photo cannot be used: NoFace names the photo's role.
     """
     faces = analysis.analyse(
-        photo, is_flip_averaged=is_flip_averaged, is_probe=role == "probe", most=1, has_liveness=check.is_on
+        photo,
+        is_flip_averaged=is_flip_averaged,
+        is_probe=role == "probe",
+        most=1,
+        has_portraits=has_portraits,
+        has_liveness=check.is_on,
     )
     if not faces:
         raise NoFace(f"no face was found in the {role} photo")
@@ -93,19 +100,21 @@ def read_probe(
     *,
     is_flip_averaged: bool,
     check: LivenessCheck = UNCHECKED,
+    has_portraits: bool = False,
 ) -> Probe:
     """Return the probe of one or more photos of a person: the main face of each, fused (`probe_fusion`).
 
     A photo that could not be read is passed as its error. Photos that cannot be used are left out. Raises the error of
     the first photo if none can be used. `check` refuses nothing here.
     """
+    read = partial(main_face, is_flip_averaged=is_flip_averaged, check=check, has_portraits=has_portraits)
     faces: dict[int, JudgedFace] = {}
     errors: dict[int, PhotoRefused] = {}
     for number, photo in enumerate(photos):
         try:
             if isinstance(photo, PhotoRefused):
                 raise photo
-            faces[number] = main_face(photo, "probe", analysis, policy, is_flip_averaged=is_flip_averaged, check=check)
+            faces[number] = read(photo, "probe", analysis, policy)
         except PhotoRefused as error:
             errors[number] = error
     if not faces:

@@ -1,10 +1,12 @@
 """Verification (1:1): compare a probe with a reference photo or an enrolled identity."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
 
 from app.errors import PhotoRefused
 from app.gallery.gallery import Gallery
+from app.gallery.store.review_values import NewCandidate, ReviewOrigin
 from app.gallery.store.values import Collection
 from app.recognition.analysis import AnalysisOf
 from app.recognition.decisions.matching import candidate, template
@@ -16,6 +18,7 @@ from app.recognition.decisions.stated_rates import UNKNOWN, StatedRate
 from app.recognition.liveness.gate import AS_SET, UNCHECKED, LivenessCheck, LivenessGate, LivenessRequest
 from app.recognition.probes import JudgedFace, Probe, ProbePhoto, main_face, read_probe
 from app.recognition.retry_on_migration import retry_on_migration
+from app.recognition.reviews.review_queue import RecognitionUse, ReviewQueue
 from app.statistics.counts import Operation
 
 
@@ -28,7 +31,7 @@ class Verification:
     face is below the collection's minimum quality. For an identity, `reference_face_id` is the nearest face, and
     `reference_faces` the number of compared faces. `model` is the network, `population` the origin of
     the rates. `photos` are those of the probe, if it has several; `probe` is then the best face that was used, with the
-    liveness of all.
+    liveness of all. `review_id` is the review of the verdict, if people decide it.
     """
 
     verdict: Outcome
@@ -43,14 +46,23 @@ class Verification:
     model: str = ""
     population: ReferencePopulation | None = None
     photos: Sequence[ProbePhoto] = ()
+    review_id: str | None = None
 
 
 class VerificationService:
     """See `verify_photo` and `verify_identity`. In a photo with several faces the most prominent one counts."""
 
     def __init__(
-        self, analysis_of: AnalysisOf, gallery: Gallery, policy_of: PolicyOf, *, gate: LivenessGate | None = None
+        self,
+        analysis_of: AnalysisOf,
+        gallery: Gallery,
+        policy_of: PolicyOf,
+        *,
+        gate: LivenessGate | None = None,
+        reviews: ReviewQueue | None = None,
     ) -> None:
+        """`reviews` gets verdicts that people decide."""
+        self._reviews = reviews or ReviewQueue()
         self._analysis_of = analysis_of
         self._gallery = gallery
         self._policy_of = policy_of
@@ -113,9 +125,8 @@ class VerificationService:
 
         Raises IdentityUnknown, and ModelMismatch also if the collection's network is not served.
         """
-        target = self._gallery.require(collection)
-        check = self._gate.check(target, Operation.VERIFY, liveness)
-        of_photos = self._policy_of(target)
+        started_at, target = datetime.now(UTC), self._gallery.require(collection)
+        check, of_photos = self._gate.check(target, Operation.VERIFY, liveness), self._policy_of(target)
         policy = of_photos.for_probes()
         enrolled = policy.scoring.identity(self._gallery.enrolled(target, identity_id))
         faces = len(enrolled.keys)
@@ -124,7 +135,7 @@ class VerificationService:
         rule = view.rule(policy.for_verification(faces, probe.faces, max_fmr=max_fmr, threshold=threshold))
         found = candidate(probe.vector, enrolled, similarity_of(template(enrolled), probe.vector))
         shown = view.seen(found.similarity)
-        return Verification(
+        verification = Verification(
             check.limited(_verdict(shown, rule, probe, is_poor=probe.is_poor), probe.liveness),
             shown,
             rule.threshold,
@@ -137,12 +148,29 @@ class VerificationService:
             population=reference_population(policy, target),
             photos=probe.photos,
         )
+        use = RecognitionUse.of_probe(ReviewOrigin.VERIFY, started_at, photos, probe)
+        return self._reviewed(target, verification, identity_id, use)
+
+    def _reviewed(
+        self, target: Collection, verification: Verification, identity_id: str, use: RecognitionUse
+    ) -> Verification:
+        """Open a review of a verdict that people decide."""
+        similarity = verification.similarity
+        if similarity is None:
+            return verification
+        matched = NewCandidate(identity_id, similarity, verification.reference_face_id, verification.fmr.value)
+        verdict, threshold = verification.verdict, verification.threshold
+        review_id = self._reviews.open_verified(target, verification.probe, verdict, matched, threshold, use)
+        return replace(verification, review_id=review_id)
 
     def _probe(
         self, photos: Sequence[bytes | PhotoRefused], target: Collection, policy: Policy, check: LivenessCheck
     ) -> Probe:
         analysis, is_flipped = self._analysis_of(target), target.settings.is_flip_averaged
-        probe = read_probe(photos, analysis, policy, is_flip_averaged=is_flipped, check=check)
+        has_portraits = self._reviews.keeps_images(target)
+        probe = read_probe(
+            photos, analysis, policy, is_flip_averaged=is_flipped, check=check, has_portraits=has_portraits
+        )
         check.require(probe.liveness)
         return probe
 

@@ -8,12 +8,13 @@ import { attempt, latest } from "./problems.js";
 import { csvOf, saveFile } from "./tables.js";
 
 const PAGE = 100;
-const KINDS = ["identity", "face", "collection", "sighting_rule", "destination", "key", "session", "job", "database", "data_key", "master_key"];
+const KINDS = ["identity", "face", "collection", "review", "sighting_rule", "destination", "key", "session", "job", "database", "data_key", "master_key"];
 const ACTIONS = [
   "identity.enrolled", "identity.created", "identity.changed", "identity.renamed", "identity.merged", "identity.deleted", "identity.expired", "identity.exported",
   "face.moved", "face.deleted", "group.created", "group.changed", "group.merged", "group.split", "group.deleted",
   "collection.created", "collection.changed", "collection.cleared", "collection.deleted", "collection.renamed", "collection.switched", "collection.exported", "collection.imported", "collection.templates_discarded",
   "presentation.refused",
+  "review.opened", "review.decided", "review.expired",
   "sighting_rule.created", "sighting_rule.changed", "sighting_rule.deleted",
   "destination.created", "destination.changed", "destination.deleted", "destination.rotated", "destination.replayed",
   "key.created", "key.revoked", "session.started", "session.ended", "job.created", "job.cancelled", "job.finished", "job.downloaded",

@@ -6,10 +6,10 @@ from app.names import nfc
 from app.recognition.identification import IdentificationService
 from app.recognition.probe_learning import ProbeLearning
 from app.recognition.tracks.identification import TrackIdentification
-from app.wiring.resources import Resources
+from app.wiring.reviewing import Reviewing
 
 
-class Identifying(Resources):
+class Identifying(Reviewing):
     """Resources of a process that identifies people."""
 
     @cached_property
@@ -28,6 +28,7 @@ class Identifying(Resources):
             open_metadata=frozenset(map(nfc, self.settings.open_metadata)),
             learning=self.probe_learning,
             gate=self.liveness_gate,
+            reviews=self.review_queue,
         )
 
     @cached_property

@@ -7,10 +7,10 @@ from app.notify.event_log import EventLog
 from app.notify.event_retention import EventRetention
 from app.notify.rule_store import RuleStore
 from app.notify.sighting_service import SightingService
-from app.wiring.resources import Resources
+from app.wiring.reviewing import Reviewing
 
 
-class Sightings(Resources):
+class Sightings(Reviewing):
     """Resources of a process that records sightings."""
 
     @cached_property
@@ -31,4 +31,5 @@ class Sightings(Resources):
     @cached_property
     def sightings(self) -> SightingService:
         """The service that makes events of sightings."""
-        return SightingService(self.current_database.engine, self.current_database.vault)
+        database = self.current_database
+        return SightingService(database.engine, database.vault, reviews=self.review_queue)

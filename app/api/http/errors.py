@@ -64,6 +64,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.CameraUnknown,
         errors.EventImageUnknown,
         errors.DestinationUnknown,
+        errors.ReviewUnknown,
     ),
     HTTPStatus.REQUEST_TIMEOUT: (errors.BodyTooSlow,),
     HTTPStatus.CONFLICT: (
@@ -95,6 +96,8 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.TooManyCameras,
         errors.VideoUnavailable,
         errors.DestinationDisabled,
+        errors.ReviewClosed,
+        errors.ReviewerRepeated,
     ),
     HTTPStatus.GONE: (errors.ExportGone, errors.ChallengeExpired),
     HTTPStatus.PRECONDITION_FAILED: (errors.PreconditionFailed, errors.TusVersionUnsupported),

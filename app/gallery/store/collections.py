@@ -12,6 +12,7 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.calibration_tables import CalibrationVersionTable, ProbeMomentsTable
 from app.database.liveness_calibration_table import LivenessCalibrationTable
+from app.database.review_tables import ReviewTable
 from app.database.tables import (
     ChangeTable,
     CollectionTable,
@@ -28,6 +29,7 @@ from app.gallery.store.values import Collection, CollectionSettings
 
 # Tables of a collection's content, in an order that violates no foreign key.
 _CONTENT = (
+    ReviewTable,
     FaceTable,
     IdentityTable,
     ChangeTable,

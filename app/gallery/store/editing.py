@@ -22,6 +22,7 @@ from app.gallery.store import change_log, consent, people_events, retention, row
 from app.gallery.store.binding import rebind
 from app.gallery.store.people_events import ChangeReason
 from app.gallery.store.records import IdentityRecord, PersonChange
+from app.gallery.store.review_rows import reassign_reviews
 from app.gallery.store.values import Collection, Person
 
 
@@ -89,11 +90,7 @@ class EditingRepository:
             faces = session.execute(of_source.order_by(FaceTable.id)).all()
             rebind(session, self._vault, [face.id for face in faces], into)
             session.execute(update(FaceTable).where(FaceTable.identity_key == source.id).values(identity_key=target.id))
-            session.execute(
-                update(EnrollmentTable)
-                .where(EnrollmentTable.collection_id == collection.key, EnrollmentTable.identity_id == identity_id)
-                .values(identity_id=into)
-            )
+            _reassign_records(session, collection, source, target)
             target.name = target.name if target.name is not None else source.name
             target.metadata_ = {**source.metadata_, **target.metadata_}
             retention.take_over(source, target)
@@ -175,6 +172,7 @@ def _left(
     rows.forget_answers(session, collection, source.identity_id)
     is_last = not rows.has_faces(session, source)
     if is_last:
+        reassign_reviews(session, source.id, to.id)
         session.delete(source)
         session.flush()
     people_events.append_move(session, collection, source.identity_id, to.identity_id, _ids([faces]), is_last=is_last)
@@ -186,6 +184,16 @@ def _left(
         detail={"faces": [face.face_id for face in faces], "from": source.identity_id},
     )
     return is_last
+
+
+def _reassign_records(session: Session, collection: Collection, source: IdentityTable, target: IdentityTable) -> None:
+    """Move the stored answers and the reviews about one identity to another."""
+    session.execute(
+        update(EnrollmentTable)
+        .where(EnrollmentTable.collection_id == collection.key, EnrollmentTable.identity_id == source.identity_id)
+        .values(identity_id=target.identity_id)
+    )
+    reassign_reviews(session, source.id, target.id)
 
 
 def _ids(of: Iterable[Sequence[Row[int, str, int]]]) -> list[str]:

@@ -28,11 +28,12 @@ from app.database.tables import CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, SealBroken
 from app.gallery.store.binding import SEALED_KINDS, SealedKind
+from app.gallery.store.review_images import REVIEW_IMAGES, SealedImageKind
 from app.gallery.store.unknown.sealing import UNKNOWN_SEALED_KINDS, UnknownSealedKind
 
 PLAIN = "in plain yet"
-_KINDS = (*SEALED_KINDS, *UNKNOWN_SEALED_KINDS)
-_Kind = SealedKind | UnknownSealedKind
+_KINDS = (*SEALED_KINDS, REVIEW_IMAGES, *UNKNOWN_SEALED_KINDS)
+_Kind = SealedKind | SealedImageKind | UnknownSealedKind
 _READ_AT_ONCE = 1000
 _DESTINATIONS = "destinations"
 

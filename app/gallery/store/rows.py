@@ -17,7 +17,7 @@ from app.gallery.store import calibration_state, consent
 from app.gallery.store.binding import template_context
 from app.gallery.store.values import Collection, CollectionSettings, Person, Reaction
 from app.observability.logs import get_logger
-from app.types import Floats, Impostors, LivenessMode
+from app.types import Floats, Impostors, LivenessMode, ReviewMode
 
 _log = get_logger(__name__)
 
@@ -48,6 +48,9 @@ COLLECTIONS = select(
     CollectionTable.is_adaptive,
     CollectionTable.impostors,
     CollectionTable.liveness,
+    CollectionTable.review,
+    CollectionTable.review_days,
+    CollectionTable.reviewers,
     CollectionTable.calibration,
 )
 OWNER = (IdentityTable.identity_id.label("bound_identity"), CollectionTable.name.label("bound_collection"))
@@ -92,6 +95,9 @@ def collection(row: Row[*tuple[Any, ...]]) -> Collection:
             is_adaptive=row.is_adaptive,
             impostors=None if row.impostors is None else Impostors(row.impostors),
             liveness=LivenessMode(row.liveness),
+            review=ReviewMode(row.review),
+            review_days=row.review_days,
+            reviewers=row.reviewers,
         ),
         row.index_kind,
         calibration_state.read(row.calibration),

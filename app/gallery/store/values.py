@@ -11,7 +11,7 @@ import numpy as np
 from app.database.audit import Noted
 from app.database.cipher import Sealed
 from app.gallery.store.calibration_state import CalibrationVersion
-from app.types import CollectionKey, Detection, Floats, Impostors, Keys, LivenessMode
+from app.types import CollectionKey, Detection, Floats, Impostors, Keys, LivenessMode, ReviewMode
 from app.vision.quality import Quality
 
 JsonObject = Mapping[str, Any]
@@ -37,7 +37,8 @@ class CollectionSettings:
     faces are kept for `remember_unknown_days`; None keeps none. With `is_consent_required`, an enrollment needs a
     recorded consent that has not ended. With `is_adaptive`, the error rates are adapted to the collection's own people.
     They are about these `impostors`; None is the service's setting. `liveness` is the mode of requests that ask for
-    none.
+    none. `review` selects the verdicts that people review. `reviewers` different people have to agree, and a review is
+    kept for `review_days`.
     """
 
     is_flip_averaged: bool = True
@@ -56,6 +57,9 @@ class CollectionSettings:
     is_adaptive: bool = True
     impostors: Impostors | None = None
     liveness: LivenessMode = LivenessMode.OFF
+    review: ReviewMode = ReviewMode.OFF
+    review_days: int = 183
+    reviewers: int = 1
 
     @property
     def embedding_settings(self) -> tuple[bool, str | None]:

@@ -20,6 +20,9 @@ from app.gallery.store.editing import EditingRepository
 from app.gallery.store.identities import IdentityStore
 from app.gallery.store.model_migration import MigrationRepository, NextTemplates
 from app.gallery.store.reencryption import Reencryption
+from app.gallery.store.review_pages import ReviewPages
+from app.gallery.store.review_values import NewCandidate, NewReview, ReviewOrigin
+from app.gallery.store.reviews import ReviewStore
 from app.gallery.store.snapshot import CollectionExporter
 from app.gallery.store.subjects import SubjectRepository
 from app.gallery.store.values import NewFace, Person
@@ -171,6 +174,26 @@ def test_what_is_imported_is_bound(engine, sealed, vault):
     BulkWriter(engine, vault).add(people, block, origin={})
     assert vectors_of(store, people, "ada") == before
     assert list(Reencryption(engine, vault).flaws()) == []
+
+
+def test_images_of_reviews_are_sealed_again(engine, sealed, vault):
+    _, people = sealed
+    now = datetime.now(UTC)
+    candidates = [NewCandidate("ada", 0.5)]
+    new = NewReview(ReviewOrigin.IDENTIFY, "same", candidates, now, now, 1, "possible", image=b"jpeg")
+    ReviewStore(engine, vault).open(people, "r1", new)
+    resealing = Reencryption(engine, vault)
+    old = resealing.begin()
+    list(resealing.run(old, 2))
+    key = resealing.begin()
+    assert key > old or resealing.left(key) == 0
+    list(resealing.run(key, 2))
+    assert resealing.left(key) == 0
+    assert ReviewPages(engine, vault).image(people, "r1") == b"jpeg"
+    edit(engine, "UPDATE reviews SET review_id = 'r2'")
+    with pytest.raises(SealBroken):
+        ReviewPages(engine, vault).image(people, "r2")
+    assert [(each.table, each.is_refused) for each in resealing.flaws()] == [("review_images", True)]
 
 
 @pytest.fixture

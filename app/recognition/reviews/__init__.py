@@ -1,0 +1,1 @@
+"""Reviews: matches that people decide."""
