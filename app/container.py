@@ -51,14 +51,12 @@ from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
 from app.wiring.accounts import Accounts
 from app.wiring.batching import threads_of
-from app.wiring.identifying import Identifying
 from app.wiring.notifying import Notifying
 from app.wiring.resources import DEFAULT_COLLECTION
-from app.wiring.sightings import Sightings
-from app.wiring.unknown_faces import UnknownFaces
+from app.wiring.watching import Watching
 
 
-class Container(Accounts, Sightings, Identifying, UnknownFaces, Notifying):
+class Container(Accounts, Notifying, Watching):
     """The long-lived objects of a process; close it also after a failed start."""
 
     _is_serving = False
@@ -84,6 +82,7 @@ class Container(Accounts, Sightings, Identifying, UnknownFaces, Notifying):
 
     def _workers(self) -> Iterator[PeriodicWorker | JobRunner]:
         yield from (self.replication_worker, self.retention_worker, self.delivery_worker, self.jobs.runner)
+        yield self.camera_workers
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
         if self.statistics_worker is not None:

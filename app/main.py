@@ -32,6 +32,7 @@ from app.api.routes import (
     audit,
     backups,
     calibration,
+    cameras,
     collections,
     docs,
     faces,
@@ -109,6 +110,7 @@ def _lifespan(settings: Settings, container: Container | None, tracing: "Tracing
                 await run_in_threadpool(services.start)
             app.state.services = services
             app.state.admission.resize(photos_at_once(settings, services.models.runtime))
+            services.camera_workers.courtesy.give_way_to(app.state.admission)
             yield
 
     return lifespan
@@ -129,6 +131,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(sign_in.router)
     app.include_router(uploads.router)
     app.include_router(statistics.router)
+    app.include_router(cameras.router)
     compreface.install(app)
     app.include_router(deepface.router)
     app.include_router(status.router)

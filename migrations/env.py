@@ -6,6 +6,7 @@ from alembic import context
 
 from app.database import (  # noqa: F401 - registers their tables
     calibration_tables,
+    camera_table,
     claim_table,
     delivery_tables,
     event_position_table,

@@ -18,6 +18,7 @@ from app.jobs.runner import JobRunner
 from app.notify.delivery_worker import DeliveryWorker
 from app.recognition.calibration_worker import CalibrationWorker
 from app.statistics.worker import StatisticsWorker
+from app.watch.camera_workers import CameraWorkers
 from app.wiring.model_loading import ModelLoader
 
 
@@ -70,13 +71,23 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         (RetentionWorker, "stop"),
         (DeliveryWorker, "stop"),
         (JobRunner, "stop"),
+        (CameraWorkers, "stop"),
         (CalibrationWorker, "stop"),
         (StatisticsWorker, "stop"),
     ):
         monkeypatch.setattr(kind, name, noting(closed, kind, name))
     container = Container(settings)
     container.start()
-    threads_of_workers = {"delivery", "follower", "housekeeper", "jobs", "calibration", "statistics"}
+    threads_of_workers = {
+        "calibration",
+        "cameras",
+        "delivery",
+        "follower",
+        "frames-0",
+        "housekeeper",
+        "jobs",
+        "statistics",
+    }
     assert threads() - before == {f"arcid-{each}" for each in threads_of_workers}
     assert constructed(container) == set(parts(Container))
     container.close()
@@ -84,6 +95,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
     assert closed == [
         "StatisticsWorker.stop",
         "CalibrationWorker.stop",
+        "CameraWorkers.stop",
         "JobRunner.stop",
         "DeliveryWorker.stop",
         "RetentionWorker.stop",
@@ -94,7 +106,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "ModelLoader.close",
     ]
     container.close()
-    assert len(closed) == 10
+    assert len(closed) == 11
 
 
 def noting(closed, kind, name):

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from uuid import uuid4
 
-from sqlalchemy import Engine, or_, update
+from sqlalchemy import Engine, delete, or_, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
@@ -36,3 +36,8 @@ class TaskLock:
         except IntegrityError:
             return False
         return True
+
+    def release(self, name: str) -> None:
+        """Give the lock on a task back, if this process holds it."""
+        with Session(self._writing) as session, session.begin():
+            session.execute(delete(ClaimTable).where(ClaimTable.name == name, ClaimTable.holder == self._holder))

@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
+from app.database.camera_table import CameraTable
 from app.database.cipher import Context, Key, Master, Sealed, is_bound, key_id_of, new_secret
 from app.database.delivery_tables import DestinationTable
 from app.database.review_tables import ReviewImageTable
@@ -28,6 +29,7 @@ _NEWEST: Select[int | None] = select(func.max(DataKeyTable.id))
 _SEALED_TABLES = (
     *(FaceTable, NextTemplateTable, CropTable, ReviewImageTable, UnknownFaceTable, UnknownCropTable),
     DestinationTable,
+    CameraTable,
 )
 _MOST_NOTED = 1000
 _RELOAD_S = 1.0  # least time between two reads of the data keys

@@ -108,6 +108,7 @@ ArcidError
     * CameraUnknown
     * CameraExists
     * TooManyCameras
+    * CameraTakesNoFrames
     * CameraUrlNotAllowed
     * CameraUnreachable
     * VideoUnavailable

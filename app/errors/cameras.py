@@ -15,6 +15,10 @@ class TooManyCameras(ArcidError):
     """The service has as many cameras as its settings allow."""
 
 
+class CameraTakesNoFrames(ArcidError):
+    """The camera is disabled, or the service reads its frames from a URL."""
+
+
 class CameraUrlNotAllowed(ArcidError):
     """The service may not connect to the camera's URL."""
 

@@ -55,6 +55,11 @@ class CameraTracks:
         self._thumbnail: Thumbnail | None = None
         self._searched = float("-inf")
 
+    @property
+    def open_tracks(self) -> int:
+        """The number of open tracks."""
+        return len(self._tracks)
+
     def see(self, frame: Image, at: datetime) -> list[Sighting]:
         """Add a frame that was not reduced, and return the decisions that are new or have changed.
 

@@ -2,16 +2,19 @@
 
 import threading
 from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from app.watch.frames import CameraFrame
 
 
 class NewestFrames:
-    """The newest frame of each camera. Cameras take turns; many threads put, one or several take."""
+    """The newest frame of each camera. Cameras take turns, and frames of one camera are taken one after another."""
 
     def __init__(self) -> None:
         self._frames: dict[str, CameraFrame] = {}
         self._turns: deque[str] = deque()
+        self._taken: set[str] = set()
         self._is_closed = False
         self._changed = threading.Condition()
 
@@ -20,27 +23,48 @@ class NewestFrames:
         with self._changed:
             is_new = camera_id not in self._frames
             self._frames[camera_id] = frame
-            if is_new:
-                self._turns.append(camera_id)
-                self._changed.notify()
+            if is_new and camera_id not in self._taken:
+                self._add_turn(camera_id)
             return is_new
 
-    def take(self, timeout: float | None = None) -> tuple[str, CameraFrame] | None:
-        """Wait for a frame, and return it with its camera; None after `timeout` seconds, or once closed."""
+    def wait(self) -> bool:
+        """Wait for a frame; return False once closed."""
         with self._changed:
-            if not self._changed.wait_for(lambda: self._turns or self._is_closed, timeout) or self._is_closed:
-                return None
-            camera_id = self._turns.popleft()
-            return camera_id, self._frames.pop(camera_id)
+            self._changed.wait_for(lambda: self._turns or self._is_closed)
+            return not self._is_closed
+
+    @contextmanager
+    def taken(self) -> Iterator[tuple[str, CameraFrame] | None]:
+        """Context manager: the frame whose turn it is, with its camera; None if no frame waits.
+
+        The camera's next frame gets its turn after the block.
+        """
+        with self._changed:
+            camera_id = self._turns.popleft() if self._turns else None
+            item = None if camera_id is None else (camera_id, self._frames.pop(camera_id))
+            if camera_id is not None:
+                self._taken.add(camera_id)
+        try:
+            yield item
+        finally:
+            if camera_id is not None:
+                with self._changed:
+                    self._taken.discard(camera_id)
+                    if camera_id in self._frames:
+                        self._add_turn(camera_id)
 
     def discard(self, camera_id: str) -> None:
         """Drop the frame of a camera that is no longer watched."""
         with self._changed:
-            if self._frames.pop(camera_id, None) is not None:
+            if self._frames.pop(camera_id, None) is not None and camera_id in self._turns:
                 self._turns.remove(camera_id)
 
     def close(self) -> None:
-        """Wake all that wait; `take` then returns None."""
+        """Wake all that wait."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()
+
+    def _add_turn(self, camera_id: str) -> None:
+        self._turns.append(camera_id)
+        self._changed.notify()

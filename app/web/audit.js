@@ -8,7 +8,7 @@ import { attempt, latest } from "./problems.js";
 import { csvOf, saveFile } from "./tables.js";
 
 const PAGE = 100;
-const KINDS = ["identity", "face", "collection", "review", "sighting_rule", "destination", "key", "session", "job", "database", "data_key", "master_key"];
+const KINDS = ["identity", "face", "collection", "review", "sighting_rule", "destination", "watched_camera", "key", "session", "job", "database", "data_key", "master_key"];
 const ACTIONS = [
   "identity.enrolled", "identity.created", "identity.changed", "identity.renamed", "identity.merged", "identity.deleted", "identity.expired", "identity.exported",
   "face.moved", "face.deleted", "group.created", "group.changed", "group.merged", "group.split", "group.deleted",
@@ -17,6 +17,7 @@ const ACTIONS = [
   "review.opened", "review.decided", "review.expired",
   "sighting_rule.created", "sighting_rule.changed", "sighting_rule.deleted",
   "destination.created", "destination.changed", "destination.deleted", "destination.rotated", "destination.replayed",
+  "watched_camera.created", "watched_camera.changed", "watched_camera.deleted",
   "key.created", "key.revoked", "session.started", "session.ended", "job.created", "job.cancelled", "job.finished", "job.downloaded",
   "database.backed_up", "database.backup_downloaded", "database.backup_deleted", "database.restored", "database.closed", "data_key.created", "data_key.deleted", "master_key.changed",
 ];

@@ -22,6 +22,7 @@ from app.recognition.identification import Identification
 from app.recognition.liveness.gate import LivenessGate
 from app.types import Effort
 from app.vision.inference.runtime import Runtime
+from app.watch.frame_analysis import Courtesy
 
 HOST = "127.0.0.1"
 
@@ -66,6 +67,7 @@ def services_of(identifying):
         store=SimpleNamespace(collections=list),
         models=SimpleNamespace(runtime=Runtime(), embedders={}),
         liveness_gate=LivenessGate(),
+        camera_workers=SimpleNamespace(courtesy=Courtesy(), all_watched=list),
         attributes=AttributeService((), failing_to_open),
         settings=SimpleNamespace(effort=Effort.BALANCED),
         gallery=SimpleNamespace(states=list),

@@ -181,6 +181,12 @@ ALLOWED = {
     ("GET", "/backups"): {Scope.ADMIN},
     ("GET", "/backups/{name}"): {Scope.ADMIN},
     ("DELETE", "/backups/{name}"): {Scope.ADMIN},
+    ("GET", "/cameras"): {Scope.MANAGE},
+    ("POST", "/cameras"): {Scope.MANAGE},
+    ("GET", "/cameras/{camera_id}"): {Scope.MANAGE},
+    ("PATCH", "/cameras/{camera_id}"): {Scope.MANAGE},
+    ("DELETE", "/cameras/{camera_id}"): {Scope.MANAGE},
+    ("POST", "/watch/{camera_id}/frames"): {Scope.RECOGNISE},
     ("GET", "/me"): set(Scope),
     ("GET", "/sessions"): {Scope.ADMIN},
     ("DELETE", "/sessions/{session_id}"): {Scope.ADMIN},
@@ -270,6 +276,7 @@ BODIES: dict[str, dict[str, Any]] = {
     "/identify": {"photo": "A" * 32},
     "/search": {"embedding": [1.0]},
     "/jobs": {"kind": "import", "file": "A" * 32},
+    "/cameras": {"camera_id": "door", "collection": "x", "url": "rtsp://10.0.0.1/"},
     "/liveness/challenges": {},
     "/liveness/challenges/{challenge_id}/answers": {
         "nonce": "x",
@@ -299,7 +306,7 @@ def test_a_body_may_name_only_the_keys_own_collections(client, secrets, path):
     expect(post(OTHER), 403, "collection_forbidden")
     # The photo is invalid, the embedding has another length.
     assert post(OWN).status_code == (201 if path == "/liveness/challenges" else 422)
-    if path == "/search" or path.startswith("/liveness/"):
+    if path in {"/search", "/cameras"} or path.startswith("/liveness/"):
         return  # takes JSON only, or lists of files
     fields = {name: value for name, value in BODIES[path].items() if name == "kind"}
     files = dict.fromkeys(BODIES[path].keys() - fields, b"x")

@@ -46,6 +46,7 @@ TABLES |= {"claims", "crops", "data_keys", "job_errors", "jobs", "next_templates
 TABLES |= {"calibration_versions", "probe_moments", "sessions", "statistics"}
 TABLES |= {"liveness_calibrations", "liveness_challenges", "liveness_frames"}
 TABLES |= {"events"}
+TABLES |= {"cameras"}
 TABLES |= {"event_positions", "rules", "rule_cooldowns"}
 TABLES |= {"unknown_crops", "unknown_faces", "unknown_groups", "unknown_separations"}
 TABLES |= {"deliveries", "delivery_head", "delivery_lanes", "destinations"}

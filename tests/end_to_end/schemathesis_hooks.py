@@ -24,6 +24,7 @@ SEMANTIC = {
     "expires_at": "likewise",
     "until": "it must not be before since",
     "taken": "in a form it is JSON text",
+    "times": "one for each frame, and none in the future",
     "into": "nobody is merged into themselves",
 }
 """Fields that may get `request_invalid` although they match the document, with the reason."""

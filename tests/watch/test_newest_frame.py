@@ -1,22 +1,20 @@
 import threading
-from datetime import UTC, datetime
 
-from app.vision.imaging.decode import Image
-from app.watch.frames import CameraFrame
 from app.watch.newest_frame import NewestFrames
-from tests.watch.videos import grey
+from tests.watch.fakes import frame
 
 
-def frame(level=0):
-    return CameraFrame(Image(grey(level)), datetime.now(UTC))
+def take(frames):
+    with frames.taken() as item:
+        return item
 
 
 def test_a_newer_frame_replaces_the_older_one():
     frames, older, newer = NewestFrames(), frame(), frame()
     assert frames.put("door", older)
     assert not frames.put("door", newer)
-    assert frames.take() == ("door", newer)
-    assert frames.take(timeout=0) is None
+    assert take(frames) == ("door", newer)
+    assert take(frames) is None
 
 
 def test_cameras_take_turns():
@@ -24,7 +22,16 @@ def test_cameras_take_turns():
     for _ in range(3):
         for camera in ("door", "gate"):
             frames.put(camera, frame())
-    assert [(frames.take() or [None])[0] for _ in range(2)] == ["door", "gate"]
+    assert [item[0] for _ in range(2) if (item := take(frames))] == ["door", "gate"]
+
+
+def test_two_frames_of_a_camera_are_not_taken_at_once():
+    frames, second = NewestFrames(), frame()
+    frames.put("door", frame())
+    with frames.taken():
+        frames.put("door", second)
+        assert take(frames) is None
+    assert take(frames) == ("door", second)
 
 
 def test_a_camera_that_is_gone_leaves_no_frame():
@@ -32,13 +39,13 @@ def test_a_camera_that_is_gone_leaves_no_frame():
     frames.put("door", frame())
     frames.discard("door")
     frames.discard("gate")
-    assert frames.take(timeout=0) is None
+    assert take(frames) is None
 
 
 def test_closing_wakes_the_waiting():
-    frames, taken = NewestFrames(), []
-    waiting = threading.Thread(target=lambda: taken.append(frames.take()))
+    frames, found = NewestFrames(), []
+    waiting = threading.Thread(target=lambda: found.append(frames.wait()))
     waiting.start()
     frames.close()
     waiting.join(20)
-    assert taken == [None]
+    assert found == [False]

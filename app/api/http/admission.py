@@ -55,6 +55,14 @@ class Admission:
             raise ShuttingDown
         self._require_place()
 
+    def is_full(self) -> bool:
+        """Return whether no slot is free, so that cameras wait; callable from any thread."""
+        return self.running >= self.at_once
+
+    def has_waiting(self) -> bool:
+        """Return whether requests wait; callable from any thread."""
+        return self.waiting > 0
+
     @asynccontextmanager
     async def turn(self, receive: Receive) -> AsyncIterator[None]:
         """Context manager: wait for a slot and hold it.

@@ -94,6 +94,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.FramesReplayed,
         errors.CameraExists,
         errors.TooManyCameras,
+        errors.CameraTakesNoFrames,
         errors.VideoUnavailable,
         errors.DestinationDisabled,
         errors.ReviewClosed,

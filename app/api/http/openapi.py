@@ -45,6 +45,7 @@ TAGS = [
     {"name": "recognition", "description": "Enroll people, and find out who is in a photo."},
     {"name": "collections", "description": "Isolated galleries, and the network that each of them uses."},
     {"name": "gallery", "description": "The people and faces of a collection."},
+    {"name": "cameras", "description": "Cameras that the service watches, and frames that clients post."},
     {"name": "jobs", "description": "Imports, exports and other long work."},
     {"name": "administration", "description": "API keys, sign-in of people, and the audit trail."},
     {"name": "status", "description": "State of the service."},

@@ -1,14 +1,14 @@
 """Schemas of liveness challenges. Their names are the API's contract."""
 
-import json
 from datetime import datetime
 from typing import Annotated, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, ValidationInfo
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from app.access.challenges import Challenge
 from app.api.schemas.answers import VerifyAnswer, example_of
 from app.api.schemas.fields import DEFAULT_COLLECTION, PIXEL, WHOLE, Photo, StrictSchema
+from app.api.schemas.form_arrays import ARRAY_FROM_FORM
 from app.api.schemas.liveness import LivenessSchema
 from app.errors import FramesInvalid
 from app.names import CollectionName, IdentityId
@@ -80,17 +80,6 @@ class TakenFrameSchema(StrictSchema):
     ]
 
 
-def _array(value: object, info: ValidationInfo) -> object:
-    """Accept an array, also as JSON text from a form."""
-    if info.mode == "json" or not isinstance(value, list) or not all(isinstance(each, str) for each in value):
-        return value
-    try:
-        parsed = [json.loads(each) for each in value]
-    except (ValueError, RecursionError) as error:
-        raise ValueError("it must be a JSON array") from error
-    return parsed[0] if len(parsed) == 1 and isinstance(parsed[0], list) else parsed
-
-
 class ChallengeAnswer(StrictSchema):
     """The answer to a liveness challenge: the first frame shows the face before the first prompt."""
 
@@ -111,7 +100,7 @@ class ChallengeAnswer(StrictSchema):
     taken: Annotated[
         list[TakenFrameSchema],
         Field(min_length=LEAST_FRAMES, max_length=MOST_FRAMES, description="One for each frame, in the same order."),
-        BeforeValidator(_array),
+        ARRAY_FROM_FORM,
     ]
     collection: Annotated[CollectionName, Field(description="That of the challenge.")] = DEFAULT_COLLECTION
     identity_id: Annotated[

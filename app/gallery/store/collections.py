@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from app.database import audit
 from app.database.audit import Action
 from app.database.calibration_tables import CalibrationVersionTable, ProbeMomentsTable
+from app.database.camera_table import CameraTable
 from app.database.liveness_calibration_table import LivenessCalibrationTable
 from app.database.review_tables import ReviewTable
 from app.database.tables import (
@@ -41,6 +42,7 @@ _CONTENT = (
     UnknownFaceTable,
     UnknownSeparationTable,
     UnknownGroupTable,
+    CameraTable,
 )
 
 

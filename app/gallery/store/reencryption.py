@@ -28,6 +28,7 @@ from app.database.tables import CollectionTable, DataKeyTable, FaceTable
 from app.database.vault import Vault
 from app.errors import MasterKeyMissing, SealBroken
 from app.gallery.store.binding import SEALED_KINDS, SealedKind
+from app.gallery.store.cameras import reseal_urls
 from app.gallery.store.review_images import REVIEW_IMAGES, SealedImageKind
 from app.gallery.store.unknown.sealing import UNKNOWN_SEALED_KINDS, UnknownSealedKind
 
@@ -97,9 +98,12 @@ class Reencryption:
     def finish(self, key: int) -> list[int]:
         """Delete older keys that no row needs, trigger new snapshots, and return the ids of the deleted keys.
 
-        Delete the images of events from before the key. Close the database if only refused rows are left.
+        The URLs of cameras, which are few, are sealed again first. Delete the images of events from before the key.
+        Close the database if only refused rows are left.
         """
         deleted = []
+        with Session(self._writing) as session, session.begin():
+            reseal_urls(session, self._vault, key)
         with self._reading.connect() as connection:
             older = connection.scalars(select(DataKeyTable.id).where(DataKeyTable.id < key)).all()
         with Session(self._writing) as session, session.begin():

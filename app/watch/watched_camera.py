@@ -1,0 +1,111 @@
+"""A camera that this process watches: its tracks, and the counts of its frames."""
+
+import threading
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from app.gallery.store.camera_values import Camera
+from app.notify.sighting import Sighting
+from app.vision.imaging.decode import Image
+from app.watch.frames import CameraFrame
+
+_MOST_UNRECORDED = 100
+
+
+class Tracks(Protocol):
+    """The tracks of one camera; see `CameraTracks`."""
+
+    @property
+    def open_tracks(self) -> int:
+        """The number of open tracks."""
+
+    def see(self, frame: Image, at: datetime) -> list[Sighting]:
+        """Add a frame, and return the decisions that are new or have changed."""
+
+    def finish(self, at: datetime) -> list[Sighting]:
+        """End all tracks, and return their last decisions."""
+
+
+TracksOf = Callable[[Camera], Tracks]
+"""The tracks of a camera, without any frame yet."""
+
+
+class SightingSink(Protocol):
+    """Records sightings; see `SightingService`."""
+
+    def record(self, sighting: Sighting) -> list[str]:
+        """Record a sighting and return the ids of its events."""
+
+
+@dataclass(frozen=True, slots=True)
+class FrameCounts:
+    """Counts of a camera: frames that were searched and dropped, and tracks that are open now."""
+
+    frames: int
+    dropped: int
+    open_tracks: int
+    last_frame_at: datetime | None
+
+
+class WatchedCamera:
+    """A camera and its tracks. Usable by several threads."""
+
+    def __init__(self, camera: Camera, tracks: Tracks, sink: SightingSink) -> None:
+        self.camera = camera
+        self.last_frame_at: datetime | None = None
+        self._tracks = tracks
+        self._sink = sink
+        self._lock = threading.Lock()
+        self._alone = threading.Lock()
+        self._unrecorded: deque[Sighting] = deque(maxlen=_MOST_UNRECORDED)
+        self._frames = 0
+        self._dropped = 0
+        self._open = 0
+
+    @property
+    def counts(self) -> FrameCounts:
+        """The counts so far."""
+        return FrameCounts(self._frames, self._dropped, self._open, self.last_frame_at)
+
+    def drop(self, frames: int = 1) -> None:
+        """Count frames that are not searched."""
+        self._dropped += frames
+
+    def see(self, frame: CameraFrame) -> list[Sighting]:
+        """Search a frame, record what is decided, and return it; raises the errors of `CameraTracks.see`.
+
+        Sightings that could not be recorded are recorded with those of a later frame.
+        """
+        with self._lock:
+            self._frames += 1
+            decided = self._tracks.see(frame.image, frame.at)
+            self._open = self._tracks.open_tracks
+            self._record(decided)
+        return decided
+
+    @contextmanager
+    def alone(self) -> Iterator[bool]:
+        """Context manager: whether no other call is in a block of this method."""
+        is_alone = self._alone.acquire(blocking=False)
+        try:
+            yield is_alone
+        finally:
+            if is_alone:
+                self._alone.release()
+
+    def finish(self) -> None:
+        """End all tracks, and record their last decisions."""
+        with self._lock:
+            self._record(self._tracks.finish(self.last_frame_at or datetime.now(UTC)))
+            self._open = 0
+
+    def _record(self, decided: Iterable[Sighting]) -> None:
+        keeps = self.camera.setup.keeps_images
+        self._unrecorded.extend(each if keeps else replace(each, best_shot=None) for each in decided)
+        while self._unrecorded:
+            self._sink.record(self._unrecorded[0])
+            self._unrecorded.popleft()
