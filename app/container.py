@@ -83,6 +83,8 @@ class Container(Accounts, Notifying, Watching):
     def _workers(self) -> Iterator[PeriodicWorker | JobRunner]:
         yield from (self.replication_worker, self.retention_worker, self.delivery_worker, self.jobs.runner)
         yield self.camera_workers
+        if self.mqtt_keeper is not None:
+            yield self.mqtt_keeper
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
         if self.statistics_worker is not None:

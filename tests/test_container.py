@@ -86,6 +86,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "frames-0",
         "housekeeper",
         "jobs",
+        "mqtt",
         "statistics",
     }
     assert threads() - before == {f"arcid-{each}" for each in threads_of_workers}

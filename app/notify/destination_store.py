@@ -14,7 +14,7 @@ from app.database.audit import Action
 from app.database.delivery_tables import DestinationTable
 from app.database.vault import Vault
 from app.errors import DestinationUnknown, RequestInvalid
-from app.notify.destination import Destination, DestinationAccess, NewDestination
+from app.notify.destination import Destination, DestinationAccess, DestinationKind, NewDestination
 from app.notify.destination_rows import destination_of, opened_access, sealed_access
 
 MOST_DESTINATIONS = 32
@@ -64,6 +64,13 @@ class DestinationStore:
         """Return a destination; raises DestinationUnknown."""
         with Session(self._reading) as session:
             return destination_of(_row(session, destination_id))
+
+    def urls(self, kind: DestinationKind) -> dict[str, str]:
+        """Return the URLs of the enabled destinations of a kind, by id."""
+        enabled = select(DestinationTable).where(DestinationTable.kind == kind, DestinationTable.is_enabled)
+        with Session(self._reading) as session:
+            rows = session.scalars(enabled).all()
+            return {row.destination_id: opened_access(self._vault, row, is_rotating=False).url for row in rows}
 
     def change(
         self, destination_id: str, changes: Mapping[str, Any], address: tuple[str, str] | None = None

@@ -103,12 +103,12 @@ class BrokerConnection:
         finally:
             self._client.unsubscribe(topics)
 
-    def close(self) -> None:
-        """Publish `offline`, as far as the broker confirms it at once, and disconnect."""
+    def close(self, status: bytes = _OFFLINE) -> None:
+        """Publish the last status, as far as the broker confirms it at once, and disconnect."""
         self._is_closing = True
         if self._is_connected:
             with suppress(BrokerFailure):
-                self.publish([MqttMessage(self._status_topic, _OFFLINE, is_retained=True)], _CONNECT_S)
+                self.publish([MqttMessage(self._status_topic, status, is_retained=True)], _CONNECT_S)
         self._stop()
 
     def _stop(self) -> None:

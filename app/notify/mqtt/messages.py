@@ -2,12 +2,14 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from datetime import UTC
+from typing import Any
 
 from app.database.outbox import EventKind
+from app.notify.delivery import OutgoingEvent
 from app.notify.mqtt.topics import MqttMessage, Topics
+from app.notify.webhook import event_content
 
 _SIGHTINGS = frozenset(
     {
@@ -21,42 +23,6 @@ _CONNECTIONS = {EventKind.CAMERA_LOST: b"offline", EventKind.CAMERA_BACK: b"onli
 _OF_PERSON = ("identity_id", "name", "similarity", "fpir", "quality", "liveness")
 
 
-class EventToPublish(Protocol):
-    """An event; `app.notify.delivery.OutgoingEvent` is one."""
-
-    @property
-    def event_id(self) -> str:
-        """Unique id."""
-
-    @property
-    def kind(self) -> str:
-        """The kind, a value of `EventKind`."""
-
-    @property
-    def key(self) -> str:
-        """Ordering key."""
-
-    @property
-    def position(self) -> int:
-        """Place in the stream of all events."""
-
-    @property
-    def collection(self) -> str | None:
-        """The collection concerned."""
-
-    @property
-    def data(self) -> Mapping[str, Any]:
-        """Further values, by kind."""
-
-    @property
-    def at(self) -> datetime:
-        """When it happened."""
-
-    @property
-    def image(self) -> bytes | None:
-        """JPEG of a face, if the destination gets images."""
-
-
 @dataclass(frozen=True, slots=True)
 class RecognizedPerson:
     """The person whom a camera recognized, and how they are called."""
@@ -67,13 +33,13 @@ class RecognizedPerson:
     name: str | None
 
 
-def camera_of(event: EventToPublish) -> str | None:
+def camera_of(event: OutgoingEvent) -> str | None:
     """Return the id of the camera of an event; None: it is not of a camera."""
     camera = event.data.get("camera")
     return camera if isinstance(camera, str) and event.kind in _SIGHTINGS | _CONNECTIONS.keys() else None
 
 
-def recognition_of(event: EventToPublish) -> RecognizedPerson | None:
+def recognition_of(event: OutgoingEvent) -> RecognizedPerson | None:
     """Return the person whom a camera recognized, if the event reports this."""
     camera, identity_id = camera_of(event), event.data.get("identity_id")
     if event.kind != EventKind.PERSON_RECOGNISED or camera is None or event.collection is None or not identity_id:
@@ -81,12 +47,12 @@ def recognition_of(event: EventToPublish) -> RecognizedPerson | None:
     return RecognizedPerson(camera, event.collection, identity_id, event.data.get("name"))
 
 
-def messages_of(event: EventToPublish, topics: Topics) -> list[MqttMessage]:
+def messages_of(event: OutgoingEvent, topics: Topics) -> list[MqttMessage]:
     """Return what is published for an event.
 
     Only states are retained. A retained sighting would open the door again for each program that connects later.
     """
-    messages = [MqttMessage(topics.events(event.kind), _json(_content(event)))]
+    messages = [MqttMessage(topics.events(event.kind), _json(event_content(replace(event, image=None))))]
     camera = camera_of(event)
     if camera is None:
         return messages
@@ -96,19 +62,7 @@ def messages_of(event: EventToPublish, topics: Topics) -> list[MqttMessage]:
     return messages + _of_sighting(event, camera, topics)
 
 
-def _content(event: EventToPublish) -> dict[str, Any]:
-    """Return the same JSON values as a webhook gets, without the image."""
-    data = {
-        **event.data,
-        "event_id": event.event_id,
-        "position": event.position,
-        "key": event.key,
-        "collection": event.collection,
-    }
-    return {"type": event.kind, "timestamp": event.at.astimezone(UTC).isoformat(), "data": data}
-
-
-def _of_sighting(event: EventToPublish, camera: str, topics: Topics) -> list[MqttMessage]:
+def _of_sighting(event: OutgoingEvent, camera: str, topics: Topics) -> list[MqttMessage]:
     """Return the messages for Home Assistant; the image comes first, so that automations find it."""
     messages = [] if event.image is None else [MqttMessage(topics.image(camera), event.image)]
     state = {each: event.data.get(each) for each in _OF_PERSON} | {

@@ -6,15 +6,16 @@ from collections import OrderedDict
 from collections.abc import Callable, Collection, Iterable, Mapping
 from datetime import datetime
 from threading import Lock
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from app import __version__
 from app.database.outbox import EventKind
+from app.notify.delivery import OutgoingEvent
 from app.notify.mqtt.address import BrokerAddress
 from app.notify.mqtt.client import BrokerConnection
 from app.notify.mqtt.discovery import Discovery
 from app.notify.mqtt.hosts import BrokerHosts
-from app.notify.mqtt.messages import EventToPublish, camera_of, messages_of, recognition_of
+from app.notify.mqtt.messages import camera_of, messages_of, recognition_of
 from app.notify.mqtt.topics import MqttMessage, Topics
 
 Person = tuple[str, str]
@@ -45,8 +46,11 @@ class MqttPublisher:
         self._announced: OrderedDict[str, bytes] = OrderedDict()
         self._states: OrderedDict[str, datetime] = OrderedDict()
 
-    def publish(self, event: EventToPublish) -> None:
-        """Publish the messages of an event; returns when the broker has confirmed all of them."""
+    def publish(self, event: OutgoingEvent) -> None:
+        """Publish the messages of an event; returns when the broker has confirmed all of them.
+
+        An event that people were removed also deletes what the broker retains about them.
+        """
         with self._lock:
             new = [each for each in self._announcements(event) if self._announced.get(each.topic) != each.payload]
             messages = [each for each in messages_of(event, self._topics) if not self._is_outdated(each, event.at)]
@@ -56,6 +60,8 @@ class MqttPublisher:
             for each in messages:
                 if each.is_retained:
                     _remember(self._states, each.topic, event.at)
+        if event.kind == EventKind.ENROLLMENT_REMOVED and event.collection is not None:
+            self._forget_removed(event.collection, event.data)
 
     def forget_person(self, collection: str, identity_id: str) -> None:
         """Delete what the broker retains about a person."""
@@ -82,19 +88,35 @@ class MqttPublisher:
             self._clear(messages)
 
     def forget_all(self) -> None:
-        """Delete everything that the broker retains below the prefix, and Home Assistant's devices."""
+        """Delete everything that the broker retains below the prefix, and Home Assistant's devices; then disconnect.
+
+        It also disconnects if it raises BrokerFailure.
+        """
         with self._lock:
-            topics = self._connection.retained([f"{self._topics.prefix}/#"], self._seconds).keys()
-            messages = [_cleared(topic) for topic in topics if topic != self._topics.status]
-            if self._discovery:
-                configs = self._connection.retained([self._discovery.every_config], self._seconds)
-                messages += [_cleared(topic) for topic, payload in configs.items() if self._discovery.is_own(payload)]
-            self._clear(messages)
+            try:
+                self._clear(self._own_messages())
+            finally:
+                self._connection.close(status=b"")
 
     def close(self) -> None:
         """Publish `offline` and disconnect."""
         with self._lock:
             self._connection.close()
+
+    def _own_messages(self) -> list[MqttMessage]:
+        """Return the messages that delete all retained ones, except the status."""
+        topics = self._connection.retained([f"{self._topics.prefix}/#"], self._seconds).keys()
+        messages = [_cleared(topic) for topic in topics if topic != self._topics.status]
+        if self._discovery:
+            configs = self._connection.retained([self._discovery.every_config], self._seconds)
+            messages += [_cleared(topic) for topic, payload in configs.items() if self._discovery.is_own(payload)]
+        return messages
+
+    def _forget_removed(self, collection: str, removed: Mapping[str, Any]) -> None:
+        if "identity_id" not in removed:
+            self.forget_people(collection)
+        elif removed.get("is_whole"):
+            self.forget_person(collection, removed["identity_id"])
 
     def _forget_people(self, is_meant: Callable[[Person], bool], others: Collection[Person] = ()) -> None:
         with self._lock:
@@ -114,7 +136,7 @@ class MqttPublisher:
         people = {topic: _person_in(payload) for topic, payload in retained.items()}
         return {topic: person for topic, person in people.items() if person is not None}
 
-    def _announcements(self, event: EventToPublish) -> list[MqttMessage]:
+    def _announcements(self, event: OutgoingEvent) -> list[MqttMessage]:
         camera = camera_of(event)
         if not self._discovery or camera is None:
             return []
