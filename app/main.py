@@ -17,6 +17,7 @@ from app.api.http.admission import Admission
 from app.api.http.authentication import Authentication
 from app.api.http.body_budget import BodyBudget
 from app.api.http.cors import Cors
+from app.api.http.event_hub import EventHub
 from app.api.http.event_streams import Watches
 from app.api.http.head import Head
 from app.api.http.keyless import Keyless
@@ -35,6 +36,7 @@ from app.api.routes import (
     cameras,
     collections,
     docs,
+    events,
     faces,
     groups,
     health,
@@ -46,6 +48,7 @@ from app.api.routes import (
     page,
     privacy,
     recognise,
+    rules,
     sign_in,
     statistics,
     status,
@@ -125,6 +128,8 @@ def _include_routes(app: FastAPI) -> None:
     for resource in (collections, privacy, identities, faces, groups, health, migration):
         app.include_router(resource.router)
     app.include_router(jobs.router)
+    app.include_router(events.router)
+    app.include_router(rules.router)
     app.include_router(keys.router)
     app.include_router(audit.router)
     app.include_router(backups.router)
@@ -152,6 +157,7 @@ def _set_state(app: FastAPI, settings: Settings) -> None:
         waited=app.state.metrics.waited,
     )
     app.state.watches = Watches(limits.event_streams, is_ending=lambda: app.state.admission.is_draining)
+    app.state.event_hub = EventHub(limits.event_streams, is_ending=lambda: app.state.admission.is_draining)
     app.state.body_budget = BodyBudget(
         body_bytes=limits.body_bytes, bodies_bytes=limits.bodies_bytes, read_seconds=limits.read_seconds
     )

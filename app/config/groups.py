@@ -77,7 +77,8 @@ class LimitSettings(Group):
     ] = 30
     connections: Annotated[int, Field(gt=0, description="Maximum open connections. A further one gets 503.")] = 2000
     event_streams: Annotated[
-        int, Field(ge=0, description="Maximum open event streams of jobs. A further one gets 503.")
+        int,
+        Field(ge=0, description="Maximum open streams of jobs, and as many of events. A further one gets 503."),
     ] = 100
     grace_seconds: Annotated[
         float, Field(ge=0, description="Time for running requests to finish after SIGTERM, in seconds.")

@@ -14,6 +14,7 @@ from app.database.event_table import EventTable
 from app.database.outbox import EventKind
 from app.database.vault import Vault
 from app.errors import EventImageUnknown
+from app.notify.positions import assign_positions
 from app.types import Page
 
 _EVENTS = select(
@@ -76,6 +77,7 @@ class EventLog:
     """Reads events."""
 
     def __init__(self, engine: Engine, vault: Vault | None = None) -> None:
+        self._engine = engine
         self._reading = engine.execution_options(is_reader=True)
         self._vault = vault or Vault(engine)
 
@@ -88,6 +90,7 @@ class EventLog:
         self, chosen: EventFilter, *, after: int = 0, limit: int, is_newest_first: bool = False
     ) -> Page[LoggedEvent]:
         """Return events that follow a position in ascending order, or in descending order, where 0 is the end."""
+        assign_positions(self._engine)
         position = EventTable.position
         query = _where(_EVENTS.where(position.is_not(None)), chosen)
         if is_newest_first:

@@ -1,5 +1,6 @@
 """Rules in SQL, and their cooldowns."""
 
+from collections.abc import Collection as AnyOf
 from collections.abc import Mapping
 from dataclasses import asdict, replace
 from datetime import UTC, datetime, time, timedelta
@@ -43,31 +44,31 @@ class RuleStore:
                 raise RequestInvalid(f"{MOST_RULES} rules exist, the most allowed; delete one first")
         return made
 
-    def get(self, rule_id: str) -> SightingRule:
-        """Return a rule; raises RuleUnknown."""
+    def get(self, rule_id: str, among: AnyOf[str] | None = None) -> SightingRule:
+        """Return a rule; raises RuleUnknown, also if it concerns other collections than `among` (None: all)."""
         with Session(self._reading) as session:
-            return _rule(_row(session, select(RuleTable), rule_id))
+            return _rule(_row(session, select(RuleTable), rule_id, among))
 
-    def page(self, *, after: int, limit: int) -> Page[SightingRule]:
-        """Return the rules with keys above `after`, the oldest first."""
-        query = select(RuleTable).where(RuleTable.id > after).order_by(RuleTable.id).limit(limit + 1)
+    def page(self, *, after: int, limit: int, among: AnyOf[str] | None = None) -> Page[SightingRule]:
+        """Return the rules with keys above `after`, the oldest first; only those of `among`."""
+        query = select(RuleTable).where(RuleTable.id > after).order_by(RuleTable.id)
         with Session(self._reading) as session:
-            found = session.scalars(query).all()
+            found = [row for row in session.scalars(query) if _is_visible(row, among)]
             return Page([_rule(row) for row in found[:limit]], found[limit - 1].id if len(found) > limit else None)
 
-    def change(self, rule_id: str, changes: Mapping[str, Any]) -> SightingRule:
-        """Change fields of a rule and return it; raises RuleUnknown."""
+    def change(self, rule_id: str, changes: Mapping[str, Any], among: AnyOf[str] | None = None) -> SightingRule:
+        """Change fields of a rule and return it; raises RuleUnknown as `get`."""
         with Session(self._writing) as session, session.begin():
-            row = _row(session, select(RuleTable).with_for_update(), rule_id)
+            row = _row(session, select(RuleTable).with_for_update(), rule_id, among)
             changed = replace(_rule(row), **changes, updated_at=datetime.now(UTC))
             session.execute(update(RuleTable).where(RuleTable.id == row.id).values(**_stored(changed)))
             _note(session, Action.RULE_CHANGED, changed)
         return changed
 
-    def delete(self, rule_id: str) -> SightingRule:
-        """Delete a rule with its cooldowns and return it; raises RuleUnknown."""
+    def delete(self, rule_id: str, among: AnyOf[str] | None = None) -> SightingRule:
+        """Delete a rule with its cooldowns and return it; raises RuleUnknown as `get`."""
         with Session(self._writing) as session, session.begin():
-            row = _row(session, select(RuleTable).with_for_update(), rule_id)
+            row = _row(session, select(RuleTable).with_for_update(), rule_id, among)
             rule = _rule(row)
             session.execute(delete(RuleCooldownTable).where(RuleCooldownTable.rule_id == rule_id))
             session.delete(row)
@@ -111,11 +112,15 @@ def _note(session: Session, action: Action, rule: SightingRule) -> None:
     audit.append(session, action, subject=rule.rule_id, detail=detail)
 
 
-def _row(session: Session, among: Select[RuleTable], rule_id: str) -> RuleTable:
-    row = session.scalar(among.where(RuleTable.rule_id == rule_id))
-    if row is None:
+def _row(session: Session, query: Select[RuleTable], rule_id: str, among: AnyOf[str] | None) -> RuleTable:
+    row = session.scalar(query.where(RuleTable.rule_id == rule_id))
+    if row is None or not _is_visible(row, among):
         raise RuleUnknown(f"there is no rule {rule_id!r}")
     return row
+
+
+def _is_visible(row: RuleTable, among: AnyOf[str] | None) -> bool:
+    return among is None or (row.collections is not None and set(row.collections) <= set(among))
 
 
 def _rule(row: RuleTable) -> SightingRule:

@@ -27,7 +27,9 @@ def app(settings, databases):
     with databases.url() as url:
         # More wrong keys than one address may send.
         unlimited = RateSettings(failures="none")
-        yield create_app(settings.model_copy(update={"database_url": url, "rates": unlimited}))
+        streams = settings.limits.model_copy(update={"event_streams": 0})  # they would not end
+        changes = {"database_url": url, "rates": unlimited, "limits": streams}
+        yield create_app(settings.model_copy(update=changes))
 
 
 @pytest.fixture(scope="module")
@@ -170,6 +172,14 @@ ALLOWED = {
     ("DELETE", "/api/v1/recognition/faces/{image_id}"): {Scope.MANAGE},
     ("DELETE", "/api/v1/recognition/faces"): {Scope.MANAGE},
     ("POST", "/api/v1/recognition/faces/delete"): {Scope.MANAGE},
+    ("GET", "/events"): {Scope.MANAGE},
+    ("GET", "/events/stream"): {Scope.MANAGE},
+    ("GET", "/events/{event_id}/image"): {Scope.MANAGE},
+    ("GET", "/rules"): {Scope.MANAGE},
+    ("POST", "/rules"): {Scope.MANAGE},
+    ("GET", "/rules/{rule_id}"): {Scope.MANAGE},
+    ("PATCH", "/rules/{rule_id}"): {Scope.MANAGE},
+    ("DELETE", "/rules/{rule_id}"): {Scope.MANAGE},
     ("GET", "/keys"): {Scope.ADMIN},
     ("POST", "/keys"): {Scope.ADMIN},
     ("GET", "/keys/{key_id}"): {Scope.ADMIN},

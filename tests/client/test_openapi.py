@@ -41,6 +41,8 @@ SAMPLES: dict[str, object] = {
     "data": b"P",
     "offset": 0,
     "challenge": LivenessChallenge("c", "n", "staff", ("turn_left",), datetime.now(UTC), 10),
+    "event_id": "e",
+    "rule_id": "r",
     "frames": [ChallengeFrame(b"photo", 0)],
 }
 MODULES = [
@@ -50,7 +52,11 @@ MODULES = [
         *("job", "liveness", "migration", "resources", "status", "upload"),
     )
 ]
-OPTIONS: dict[str, dict[str, object]] = {"collections.patch": {"flip": True}, "identities.patch": {"name": "Ada"}}
+OPTIONS: dict[str, dict[str, object]] = {
+    "collections.patch": {"flip": True},
+    "identities.patch": {"name": "Ada"},
+    "rules.patch": {"name": "Ada"},
+}
 
 PAGES = {
     "CollectionsPage",
@@ -59,6 +65,8 @@ PAGES = {
     "JobsPage",
     "JobErrorsPage",
     "KeysPage",
+    "EventsPage",
+    "RulesPage",
 }  # arcid.resources.Page
 OF_COMPREFACE = {
     *("BoxSchema", "CompreFaceError", "DeletedAnswer", "DetectionAnswer", "EmbeddingAnswer", "EmbeddingLikeness"),
@@ -210,6 +218,8 @@ def test_every_field_of_a_request_is_a_parameter(document):
         "CollectionChange": "collections.patch",
         "IdentityChange": "identities.patch",
         "KeyRequest": "keys.create",
+        "RuleRequest": "rules.create",
+        "RuleChange": "rules.patch",
         "ReembedRequest": "jobs.reembed",
         "SwitchRequest": "reembedding.switch",
         "RollbackRequest": "reembedding.roll_back",

@@ -16,6 +16,7 @@ from starlette.types import Receive
 from app.access.keys import Principal
 from app.api.http.admission import Admission, departure
 from app.api.http.body_budget import BodyBudget
+from app.api.http.event_hub import EventHub
 from app.api.http.event_streams import Watches
 from app.api.http.rates import Batches, Searches
 from app.api.http.request_notes import note_collection
@@ -96,6 +97,11 @@ async def _watches(request: Request) -> Watches:
     return watches
 
 
+async def _event_hub(request: Request) -> EventHub:
+    event_hub: EventHub = request.app.state.event_hub
+    return event_hub
+
+
 async def _workers(request: Request) -> Workers:
     return Workers(request.app.state.admission, request.receive)
 
@@ -143,6 +149,7 @@ async def _collection(
 ServicesDependency = Annotated[Container, Depends(_services)]
 AdmissionDependency = Annotated[Admission, Depends(_admission)]
 BodyBudgetDependency = Annotated[BodyBudget, Depends(_body_budget)]
+EventHubDependency = Annotated[EventHub, Depends(_event_hub)]
 WatchesDependency = Annotated[Watches, Depends(_watches)]
 WorkersDependency = Annotated[Workers, Depends(_workers)]
 PrincipalDependency = Annotated[Principal, Depends(_principal)]

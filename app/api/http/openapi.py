@@ -47,6 +47,7 @@ TAGS = [
     {"name": "gallery", "description": "The people and faces of a collection."},
     {"name": "cameras", "description": "Cameras that the service watches, and frames that clients post."},
     {"name": "jobs", "description": "Imports, exports and other long work."},
+    {"name": "events", "description": "Sightings and other events, and rules for them."},
     {"name": "administration", "description": "API keys, sign-in of people, and the audit trail."},
     {"name": "status", "description": "State of the service."},
     {"name": "compreface", "description": "CompreFace's API, for its clients."},

@@ -2,6 +2,7 @@ import { Audit } from "./audit.js";
 import { Backups } from "./backups.js";
 import { photoBody } from "./bodies.js";
 import { Collections } from "./collections.js";
+import { Events } from "./eventlog.js";
 import { Faces } from "./faces.js";
 import { Http } from "./http.js";
 import type { CallOptions, ClientOptions } from "./http.js";
@@ -11,6 +12,7 @@ import { Keys } from "./keys.js";
 import { Liveness } from "./liveness.js";
 import type { PhotoInput, PhotosInput } from "./photos.js";
 import { Reembedding } from "./reembedding.js";
+import { Rules } from "./rules.js";
 import type * as schema from "./schema.js";
 import type * as options from "./types.js";
 import { Uploads } from "./uploads.js";
@@ -27,6 +29,8 @@ export class ArcidClient {
   readonly liveness: Liveness;
   readonly audit: Audit;
   readonly backups: Backups;
+  readonly events: Events;
+  readonly rules: Rules;
   readonly #http: Http;
 
   /** @param address Address of the service, with the path prefix if a proxy adds one; `localhost:8000` is http. */
@@ -42,6 +46,8 @@ export class ArcidClient {
     this.liveness = new Liveness(this.#http);
     this.audit = new Audit(this.#http);
     this.backups = new Backups(this.#http);
+    this.events = new Events(this.#http);
+    this.rules = new Rules(this.#http);
   }
 
   /**

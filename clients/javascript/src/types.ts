@@ -48,6 +48,12 @@ export type AuditExportOptions = Options<Query<"exportAudit">>;
 export type AuditVerifyOptions = Options<Query<"verifyAudit">>;
 export type StatisticsOptions = Options<Query<"getStatistics">>;
 
+export type EventsOptions = Options<Query<"listEvents">>;
+export type EventStreamOptions = Options<Query<"streamEvents">>;
+export type RulesOptions = Options<Query<"listRules">>;
+export type RuleOptions = Options<Omit<Partial<schema.RuleRequest>, "name">>;
+export type RuleChanges = Options<Partial<schema.RuleChange>>;
+
 export type PageOptions = Options<Query<"listCollections">>;
 export type IdentitiesOptions = Options<Query<"listIdentities">> & InCollection;
 export type FacesOptions = Options<Query<"listFaces">> & InCollection;

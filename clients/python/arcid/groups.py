@@ -5,12 +5,14 @@ from arcid.operations import (
     audit,
     backups,
     collections,
+    events,
     faces,
     identities,
     jobs,
     keys,
     liveness,
     recognition,
+    rules,
     service,
     statistics,
     uploads,
@@ -129,6 +131,26 @@ class Backups(Group[Transport]):
     delete = Operation(backups.delete)
 
 
+class EventLog(Group[Transport]):
+    """Sightings and other events."""
+
+    list = Operation(events.page)
+    iterate = Pages(events.page, lambda page: page.items)
+    stream = Events(events.stream)
+    image = Operation(events.image)
+
+
+class Rules(Group[Transport]):
+    """Rules for sightings."""
+
+    list = Operation(rules.page)
+    iterate = Pages(rules.page, lambda page: page.items)
+    create = Operation(rules.create)
+    get = Operation(rules.get)
+    patch = Operation(rules.patch)
+    delete = Operation(rules.delete)
+
+
 class Service(Group[Transport]):
     """All methods of both clients."""
 
@@ -157,3 +179,5 @@ class Service(Group[Transport]):
         self.liveness = Liveness(transport)
         self.audit = Audit(transport)
         self.backups = Backups(transport)
+        self.events = EventLog(transport)
+        self.rules = Rules(transport)

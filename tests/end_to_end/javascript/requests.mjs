@@ -29,6 +29,9 @@ const samples = {
   "keys.create": ["x", { scopes: ["enroll"] }],
   "keys.list": [],
   "keys.iterate": [],
+  "rules.create": ["x"],
+  "rules.patch": ["x", { name: "x" }],
+  "events.stream": [],
   "uploads.create": [5],
   "uploads.append": ["x", photo, 0],
   "uploads.send": [photo],
@@ -42,7 +45,7 @@ const samples = {
   "liveness.answer": [{ challenge_id: "x", nonce: "x", collection: "x" }, [{ photo, at_ms: 0 }]],
   "reembedding.switch": ["x", inX],
 };
-const ofX = { identities: ["x", inX], faces: ["x", inX], jobs: ["x"], collections: ["x"], reembedding: [inX], keys: ["x"], audit: [], uploads: ["x"], backups: ["x"] };
+const ofX = { identities: ["x", inX], faces: ["x", inX], jobs: ["x"], collections: ["x"], reembedding: [inX], keys: ["x"], audit: [], uploads: ["x"], backups: ["x"], events: ["x"], rules: ["x"] };
 const ofAll = new Set(["list", "iterate", "me", "show", "iterateWithoutCrop", "rollBack", "discard", "export", "calibrate"]);
 
 const methodsOf = (object) => Object.getOwnPropertyNames(Object.getPrototypeOf(object)).slice(1); // no constructor

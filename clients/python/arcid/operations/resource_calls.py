@@ -8,7 +8,7 @@ from arcid.calls import Body, Call, Reply, ValueT, query, to_json_members, value
 from arcid.resources import Page
 
 
-def list_call(path: str, member: str, kind: type[ValueT], **parameters: str | int | None) -> Call[Page[ValueT]]:
+def list_call(path: str, member: str, kind: type[ValueT], /, **parameters: str | int | None) -> Call[Page[ValueT]]:
     """Return the call for one page of a list; `member` of the answer has the items."""
     return Call("GET", path, _read_page(member, kind), query=query(**parameters), is_repeatable=True)
 
