@@ -54,7 +54,7 @@ def hub(most=100, *, is_ending=lambda: False, keep=5.0):
 
 
 async def positions(watch, count=None):
-    seen = []
+    seen: list[int] = []
     with suppress(StopAsyncIteration):
         reading = aiter(watch)
         while count is None or len(seen) < count:

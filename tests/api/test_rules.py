@@ -51,7 +51,8 @@ def test_a_rule_from_its_creation_to_its_end(client):
 
 def test_rules_come_in_pages(client):
     made = [client.post("/rules", json={"name": name}).json()["rule_id"] for name in "abc"]
-    listed, cursor = [], None
+    listed: list[str] = []
+    cursor = None
     while cursor is not None or not listed:
         page = client.get("/rules", params={"limit": 2, **({"cursor": cursor} if cursor else {})}).json()
         listed += [each["rule_id"] for each in page["rules"]]
