@@ -24,6 +24,10 @@ COMMANDS = {
             "Enroll a person with photos, each of which is accepted or refused on its own.",
         ),
         "people": ("app.cli.faces:people", "List the enrolled people of a collection."),
+        "cluster": (
+            "app.cli.cluster:cluster",
+            "Sort a folder of photos into people whom nobody has named. A repeated run with --out adds new photos.",
+        ),
     },
     "Run": {
         "serve": ("app.cli.serve:serve", "Serve the REST API."),

@@ -35,6 +35,10 @@ class ReportUnavailable(ArcidError):
     """Matplotlib, which draws the figures of reports, is not installed."""
 
 
+class SortingInvalid(ArcidError):
+    """The state of an earlier `arcid cluster` is damaged, or of another network."""
+
+
 class TrainingError(ArcidError, has_own_code=False):
     """Problem of a training run that its operator can fix."""
 

@@ -36,7 +36,7 @@ _UNICODE_PATH, _UNICODE_PATH_HEAD = 0x7075, 5  # of Info-ZIP: a version, and the
 _LOCAL_HEADER_BYTES = 30
 _ENTRY = b"PK\x01\x02"
 _OFFICE = "[Content_Types].xml"  # in every Office document
-_PHOTOS = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
+PHOTO_SUFFIXES = (".jpg", ".jpeg", ".png", ".webp", ".gif", ".bmp", ".tif", ".tiff", ".avif", ".heic", ".heif")
 _DAMAGED = (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, ValueError, RuntimeError, struct.error)
 _DAMAGED_DATA = (*_DAMAGED, zlib.error, lzma.LZMAError)
 
@@ -182,7 +182,7 @@ def _common_folder(names: list[str], *, is_flat: bool) -> str:
     if len(tops) != 1 or "" in tops | set(rest):
         return ""
     has_list = any(each.lower().endswith(".csv") for each in rest if "/" not in each)
-    has_photos = any(each.lower().endswith(_PHOTOS) for each in rest if "/" not in each)
+    has_photos = any(each.lower().endswith(PHOTO_SUFFIXES) for each in rest if "/" not in each)
     is_wrapped = has_list or is_flat or (any("/" in each for each in rest) and not has_photos)
     return f"{tops.pop()}/" if is_wrapped else ""
 

@@ -1,0 +1,1 @@
+"""Sorting of a folder of photos into people whom nobody has named."""
