@@ -35,6 +35,7 @@ from app.api.routes import (
     calibration,
     cameras,
     collections,
+    destinations,
     docs,
     events,
     faces,
@@ -137,6 +138,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(uploads.router)
     app.include_router(statistics.router)
     app.include_router(cameras.router)
+    app.include_router(destinations.router)
     compreface.install(app)
     app.include_router(deepface.router)
     app.include_router(status.router)

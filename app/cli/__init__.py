@@ -88,6 +88,7 @@ COMMANDS = {
             "app.cli.audit:cli",
             "The audit trail: append-only, each line chained to the previous one.",
         ),
+        "destinations": ("app.cli.destinations:cli", "Destinations of events: webhooks and MQTT brokers."),
         "jobs": ("app.cli.jobs:cli", "Jobs: long work of a running service (POST /jobs)."),
         "index": (
             "app.cli.index:cli",

@@ -9,6 +9,7 @@ from prometheus_client import CONTENT_TYPE_PLAIN_0_0_4, CollectorRegistry, Count
 from app import __version__
 from app.api.http.batch_metrics import add_batches
 from app.api.http.camera_metrics import add_cameras
+from app.api.http.delivery_metrics import add_deliveries
 from app.api.http.dependencies import AdmissionDependency, BodyBudgetDependency, ServicesDependency, WatchesDependency
 from app.api.http.liveness_metrics import add_liveness
 from app.api.http.permissions import ANY_KEY, needs
@@ -167,6 +168,7 @@ def get_metrics(
     add_batches(dict(services.models.embedders), now)
     add_liveness(services.liveness_gate.log, now)
     add_cameras(services.camera_workers.all_watched(), now)
+    add_deliveries(services.delivery_worker.counts.snapshot(), services.delivery_log, now)
     _indexes(services, now)
     _build(services, now)
     return Response(generate_latest(metrics.registry) + generate_latest(now), media_type=CONTENT_TYPE_PLAIN_0_0_4)
