@@ -23,6 +23,7 @@ COMMANDS = {
             "app.cli.faces:enroll",
             "Enroll a person with photos, each of which is accepted or refused on its own.",
         ),
+        "watch": ("app.cli.watch:watch", "Show who is in a video or stream: one line for each decision on a track."),
         "people": ("app.cli.faces:people", "List the enrolled people of a collection."),
         "cluster": (
             "app.cli.cluster:cluster",

@@ -16,13 +16,18 @@ def grey(level, size=(64, 48)):
 
 def write_video(path, frames=50, *, rate=25, every_key=25, size=(64, 48)):
     """Write a video whose frame n has the grey level 2n."""
+    return write_pictures(path, [grey(2 * number, size) for number in range(frames)], rate=rate, every_key=every_key)
+
+
+def write_pictures(path, pictures, *, rate, every_key=25):
+    """Write a video of pictures (height, width, 3), RGB, with even sides."""
     options = {"g": str(every_key), "bf": "0", "sc_threshold": "0", "crf": "4"}
     with av.open(str(path), "w") as container:
         stream = container.add_stream("libx264", rate=rate, options=options)
-        stream.width, stream.height = size
+        stream.height, stream.width, _ = pictures[0].shape
         stream.pix_fmt = "yuv420p"
-        for number in range(frames):
-            container.mux(stream.encode(av.VideoFrame.from_ndarray(grey(2 * number, size), format="rgb24")))
+        for picture in pictures:
+            container.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(stream.encode(None))
     return path
 
