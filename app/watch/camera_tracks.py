@@ -56,9 +56,9 @@ class CameraTracks:
         self._searched = float("-inf")
 
     @property
-    def open_tracks(self) -> int:
-        """The number of open tracks."""
-        return len(self._tracks)
+    def open_tracks(self) -> frozenset[str]:
+        """The ids of open tracks."""
+        return frozenset(each.track_id for each in self._tracks.values())
 
     def see(self, frame: Image, at: datetime) -> list[Sighting]:
         """Add a frame that was not reduced, and return the decisions that are new or have changed.

@@ -146,7 +146,10 @@ class CameraWorkers(PeriodicWorker):
         camera_id = camera.setup.camera_id
         with self._posting:
             watched = self._posted.get(camera_id)
-            if watched is None or watched.camera.version != camera.version:
+            if watched is not None and watched.camera.version != camera.version:
+                _finish(watched)
+                watched = None
+            if watched is None:
                 watched = self._posted[camera_id] = WatchedCamera(camera, self._tracks_of(camera), self._sink)
             return watched
 

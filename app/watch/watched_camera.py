@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from typing import Protocol
 
 from app.gallery.store.camera_values import Camera
-from app.notify.sighting import Sighting
+from app.notify.sighting import Sighting, SightingVerdict
 from app.vision.imaging.decode import Image
 from app.watch.frames import CameraFrame
 
@@ -20,8 +20,8 @@ class Tracks(Protocol):
     """The tracks of one camera; see `CameraTracks`."""
 
     @property
-    def open_tracks(self) -> int:
-        """The number of open tracks."""
+    def open_tracks(self) -> frozenset[str]:
+        """The ids of open tracks."""
 
     def see(self, frame: Image, at: datetime) -> list[Sighting]:
         """Add a frame, and return the decisions that are new or have changed."""
@@ -35,10 +35,13 @@ TracksOf = Callable[[Camera], Tracks]
 
 
 class SightingSink(Protocol):
-    """Records sightings; see `SightingService`."""
+    """Records sightings; see `SightingService`, and `remember` of unknown people."""
 
     def record(self, sighting: Sighting) -> list[str]:
         """Record a sighting and return the ids of its events."""
+
+    def remember(self, sighting: Sighting) -> None:
+        """Keep the best shot of an unknown person whose track has ended, if the collection remembers these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +65,7 @@ class WatchedCamera:
         self._lock = threading.Lock()
         self._alone = threading.Lock()
         self._unrecorded: deque[Sighting] = deque(maxlen=_MOST_UNRECORDED)
+        self._unknown: dict[str, Sighting] = {}
         self._frames = 0
         self._dropped = 0
         self._open = 0
@@ -83,8 +87,10 @@ class WatchedCamera:
         with self._lock:
             self._frames += 1
             decided = self._tracks.see(frame.image, frame.at)
-            self._open = self._tracks.open_tracks
+            open_tracks = self._tracks.open_tracks
+            self._open = len(open_tracks)
             self._record(decided)
+            self._remember(decided, open_tracks)
         return decided
 
     @contextmanager
@@ -100,8 +106,19 @@ class WatchedCamera:
     def finish(self) -> None:
         """End all tracks, and record their last decisions."""
         with self._lock:
-            self._record(self._tracks.finish(self.last_frame_at or datetime.now(UTC)))
+            decided = self._tracks.finish(self.last_frame_at or datetime.now(UTC))
             self._open = 0
+            self._record(decided)
+            self._remember(decided, frozenset())
+
+    def _remember(self, decided: Iterable[Sighting], open_tracks: frozenset[str]) -> None:
+        """Remember the people who were unknown to the end of their tracks."""
+        for each in decided:
+            self._unknown.pop(each.track_id, None)
+            if each.verdict is SightingVerdict.UNKNOWN and each.best_shot is not None:
+                self._unknown[each.track_id] = each
+        for track_id in self._unknown.keys() - open_tracks:
+            self._sink.remember(self._unknown.pop(track_id))
 
     def _record(self, decided: Iterable[Sighting]) -> None:
         keeps = self.camera.setup.keeps_images

@@ -2,11 +2,17 @@
 
 import threading
 from collections.abc import Callable
+from contextlib import suppress
 from functools import cached_property, partial
 
 from app.database.leader_lock import TaskLock
+from app.errors import CollectionSwitched, CollectionUnknown, PhotoRefused, UnknownFacesOff
 from app.gallery.store.camera_values import Camera, CameraKind
 from app.gallery.store.cameras import CameraRepository
+from app.gallery.store.unknown.values import FaceOrigin
+from app.notify.sighting import Sighting
+from app.notify.sighting_service import SightingService
+from app.recognition.unknown_faces import UnknownFaceService
 from app.remote.camera_urls import CameraUrlRules
 from app.remote.fetching import Fetcher, FetchLimits
 from app.vision.imaging.decode import Image, Limits, decode
@@ -22,6 +28,27 @@ from app.watch.sources import stream_source
 from app.wiring.identifying import Identifying
 from app.wiring.sightings import Sightings
 from app.wiring.unknown_faces import UnknownFaces
+
+
+class CameraSightings:
+    """Makes events of sightings, and remembers unknown people."""
+
+    def __init__(self, sightings: SightingService, unknown_faces: UnknownFaceService) -> None:
+        self._sightings = sightings
+        self._unknown_faces = unknown_faces
+
+    def record(self, sighting: Sighting) -> list[str]:
+        """See `SightingService.record`."""
+        return self._sightings.record(sighting)
+
+    def remember(self, sighting: Sighting) -> None:
+        """Store the best shot of an unknown person, if the collection remembers unknown faces."""
+        source, seen_at = sighting.camera, sighting.last_seen
+        with suppress(UnknownFacesOff, CollectionUnknown, CollectionSwitched, PhotoRefused):
+            self._unknown_faces.require(sighting.collection)
+            self._unknown_faces.remember_photo(
+                sighting.collection, sighting.best_shot or b"", origin=FaceOrigin.CAMERA, source=source, seen_at=seen_at
+            )
 
 
 class Watching(Sightings, UnknownFaces, Identifying):
@@ -44,7 +71,7 @@ class Watching(Sightings, UnknownFaces, Identifying):
         return CameraWorkers(
             self.camera_repository,
             TaskLock(self.database.engine),
-            self.sightings,
+            CameraSightings(self.sightings, self.unknown_faces),
             source_of=self._source_of,
             tracks_of=self.tracks_of,
             options=WatchOptions(threads=settings.threads, lost_seconds=settings.lost_seconds),
@@ -59,7 +86,7 @@ class Watching(Sightings, UnknownFaces, Identifying):
     def tracks_of(self, camera: Camera) -> CameraTracks:
         """Return new tracks of a camera."""
         setup = camera.setup
-        options = TrackOptions(has_pictures=setup.keeps_images, has_motion_gate=setup.has_motion_gate)
+        options = TrackOptions(has_motion_gate=setup.has_motion_gate)
         return CameraTracks(setup.camera_id, setup.collection, self.track_identification, options)
 
     def decoding(self, fps: float) -> DecodingOptions:

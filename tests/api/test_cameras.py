@@ -142,6 +142,20 @@ def test_a_camera_with_a_url_or_disabled_takes_no_frames(client, hosts, door, fa
     expect(client.post("/watch/gate/frames", files={"frames": faces_of[0]}), 404, "camera_unknown")
 
 
+def test_an_unknown_person_is_remembered_if_the_collection_does_that(client, door, faces_of, monkeypatch):
+    client.app.state.services.camera_workers.step()  # ends the tracks of earlier tests
+    kept = []
+    unknown = client.app.state.services.unknown_faces
+    monkeypatch.setattr(unknown, "require", lambda name: name)
+    monkeypatch.setattr(unknown, "remember_photo", lambda *args, **named: kept.append((*args, named)))
+    for second in range(6):
+        data = {"times": f"2026-11-29T10:00:0{second}Z"}
+        client.post("/watch/door/frames", files={"frames": faces_of[4]}, data=data)
+    client.app.state.services.camera_workers.step()
+    ((collection, photo, named),) = kept
+    assert (collection, photo[:2], named["origin"], named["source"]) == ("default", b"\xff\xd8", "camera", "door")
+
+
 # Restriction to collections: last, because keys are required from then on
 
 

@@ -1,10 +1,9 @@
 import json
 import sys
 
-import cv2
-import numpy as np
 import pytest
 
+from app.vision.imaging.decode import Limits, decode
 from tests.watch.videos import grey, write_pictures
 
 
@@ -18,7 +17,7 @@ def photo(tmp_path, faces_of):
 @pytest.fixture
 def video(tmp_path, faces_of):
     """A video of one person who moves, after a second of nothing."""
-    face = cv2.cvtColor(cv2.imdecode(np.frombuffer(faces_of[0], np.uint8), cv2.IMREAD_COLOR), cv2.COLOR_BGR2RGB)
+    face = decode(faces_of[0], Limits()).pixels
     height, width, _ = face.shape
     frames = [grey(120, (640, 480)) for _ in range(15)]
     for place, frame in enumerate(frames[5:]):

@@ -37,6 +37,8 @@ class FakeTracks:
     """Decides on each frame, and remembers the frames."""
 
     seen: list[datetime] = field(default_factory=list)
+    tracks: list[str] = field(default_factory=list)
+    decision: dict[str, object] = field(default_factory=dict)
     finished: int = 0
     error: Exception | None = None
     at_frame: threading.Event = field(default_factory=threading.Event)
@@ -44,7 +46,7 @@ class FakeTracks:
 
     @property
     def open_tracks(self):
-        return 0 if self.finished else len(self.seen)
+        return frozenset() if self.finished else frozenset(self.tracks)
 
     def see(self, _image, at):
         self.at_frame.set()
@@ -53,7 +55,9 @@ class FakeTracks:
         if self.error is not None:
             raise self.error
         self.seen.append(at)
-        return [sighting(best_shot=b"jpeg")]
+        found = sighting(best_shot=b"jpeg", **self.decision)
+        self.tracks.append(found.track_id)
+        return [found]
 
     def finish(self, _at):
         self.finished += 1
@@ -65,8 +69,12 @@ class FakeSink:
     """Remembers sightings."""
 
     recorded: list[Sighting] = field(default_factory=list)
+    remembered: list[Sighting] = field(default_factory=list)
     error: Exception | None = None
     is_recorded: threading.Event = field(default_factory=threading.Event)
+
+    def remember(self, found):
+        self.remembered.append(found)
 
     def record(self, found):
         if self.error is not None:

@@ -1,6 +1,7 @@
 import pytest
 
 from app.errors import DatabaseUnavailable
+from app.notify.sighting import SightingVerdict
 from app.watch.watched_camera import WatchedCamera
 from tests.watch.fakes import FakeSink, FakeTracks, camera, frame
 
@@ -50,3 +51,16 @@ def test_one_call_is_alone():
         assert (first, second) == (True, False)
     with found.alone() as third:
         assert third
+
+
+def test_unknown_people_are_remembered_once_their_track_has_ended():
+    found = watched()
+    found._tracks.decision = {"verdict": SightingVerdict.UNKNOWN, "identity_id": None}
+    found.see(frame())
+    assert found._sink.remembered == []
+    found._tracks.tracks.clear()
+    found._tracks.decision = {}
+    found.see(frame())
+    found.finish()
+    (remembered,) = found._sink.remembered
+    assert (remembered.verdict, remembered.best_shot) == (SightingVerdict.UNKNOWN, b"jpeg")
