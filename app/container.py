@@ -85,6 +85,7 @@ class Container(Accounts, Notifying, Watching):
         yield self.camera_workers
         if self.mqtt_keeper is not None:
             yield self.mqtt_keeper
+        yield from (self.camera_workers, self.grouping_worker)
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
         if self.statistics_worker is not None:
@@ -288,6 +289,7 @@ class Container(Accounts, Notifying, Watching):
             self.backups,
             threads_of(self.settings),
             self.settings.limits.photo_bytes,
+            self.unknown_grouping,
         )
 
     @cached_property

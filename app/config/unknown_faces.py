@@ -16,3 +16,6 @@ class UnknownFaceSettings(Group):
     most_faces: Annotated[
         int, Field(ge=1, le=1_000_000, description="Maximum unknown faces of a collection; more are not kept.")
     ] = 50_000
+    group_seconds: Annotated[
+        float, Field(gt=0, le=86_400, description="Interval at which new unknown faces are grouped, in seconds.")
+    ] = 60

@@ -19,6 +19,7 @@ class JobKind(StrEnum):
     IMPORT_EMBEDDINGS = "import_embeddings"
     EXPORT = "export"
     CALIBRATE = "calibrate"
+    GROUP = "group"
     REEMBED = "reembed"
     BACKUP = "backup"
 
@@ -75,6 +76,13 @@ class CalibrationParameters:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class GroupingParameters:
+    """Parameters of a grouping of unknown faces."""
+
+    collection: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class MigrationParameters:
     """Parameters of a model migration. `on_missing`: the treatment of faces without a crop."""
 
@@ -93,7 +101,14 @@ class BackupParameters:
 
 
 SourceParameters = ImportParameters | ArchiveImportParameters | EmbeddingsImportParameters
-JobParameters = SourceParameters | ExportParameters | CalibrationParameters | MigrationParameters | BackupParameters
+JobParameters = (
+    SourceParameters
+    | ExportParameters
+    | CalibrationParameters
+    | GroupingParameters
+    | MigrationParameters
+    | BackupParameters
+)
 P = TypeVar("P", bound=JobParameters)
 
 SOURCE_PARAMETERS: Mapping[JobKind, type[SourceParameters]] = {

@@ -19,6 +19,7 @@ from app.transfer.job_kinds import (
     BackupParameters,
     CalibrationParameters,
     ExportParameters,
+    GroupingParameters,
     JobKind,
     JobParameters,
     MigrationParameters,
@@ -116,6 +117,11 @@ class JobRequests:
         """Calibrate a collection from its own faces; raises CollectionUnknown, ModelMismatch, Overloaded."""
         self._require(collection)
         return self._create(str(uuid4()), JobKind.CALIBRATE, CalibrationParameters(collection=collection))
+
+    def group(self, collection: str) -> Job:
+        """Group the unknown faces of a collection; raises CollectionUnknown, ModelMismatch, Overloaded."""
+        self._require(collection)
+        return self._create(str(uuid4()), JobKind.GROUP, GroupingParameters(collection=collection), is_local=False)
 
     def reembed(self, collection: str, options: Mapping[str, Any]) -> Job:
         """Embed a collection with another network, in any process; raises JobUnderWay, Overloaded."""

@@ -13,6 +13,7 @@ from app.jobs.uploads import Uploads
 from app.recognition.collection_calibration import CalibrationService, write_calibration
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.migration import MigrationOutcome, MigrationService
+from app.recognition.unknown_grouping import UnknownGroupingService
 from app.transfer.archive_export import Export
 from app.transfer.archive_import import ArchiveImport, Imported
 from app.transfer.backup_folder import BackupFolder
@@ -24,6 +25,7 @@ from app.transfer.job_kinds import (
     CalibrationParameters,
     EmbeddingsImportParameters,
     ExportParameters,
+    GroupingParameters,
     ImportParameters,
     JobKind,
     MigrationParameters,
@@ -54,6 +56,7 @@ class JobWork:
     backups: BackupFolder
     threads: int
     photo_bytes: int
+    grouping: UnknownGroupingService
 
     def by_kind(self) -> Mapping[str, Work]:
         """Return the work of each kind, for the runner of jobs."""
@@ -63,6 +66,7 @@ class JobWork:
             JobKind.IMPORT_EMBEDDINGS.value: _reading(EmbeddingsImportParameters, self.import_embeddings),
             JobKind.EXPORT.value: _reading(ExportParameters, self.export),
             JobKind.CALIBRATE.value: _reading(CalibrationParameters, self.calibrate),
+            JobKind.GROUP.value: _reading(GroupingParameters, self.group),
             JobKind.REEMBED.value: _reading(MigrationParameters, self.migrate),
             JobKind.BACKUP.value: _reading(BackupParameters, self.back_up),
         }
@@ -115,6 +119,10 @@ class JobWork:
         """Write a backup."""
         written = self.backups.write(parameters.name, progress)
         return {"name": written.name, "size": written.size, "revision": written.revision}
+
+    def group(self, parameters: GroupingParameters, progress: Progress) -> Result:
+        """Group the unknown faces of a collection."""
+        return asdict(self.grouping.group(parameters.collection, progress))
 
     def migrate(self, parameters: MigrationParameters, progress: Progress) -> Result:
         """Embed a collection with another network, and switch to it."""

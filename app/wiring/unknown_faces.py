@@ -2,11 +2,14 @@
 
 from functools import cached_property
 
+from app.database.leader_lock import TaskLock
 from app.gallery.store.unknown.faces import UnknownFaceStore
 from app.gallery.store.unknown.group_edits import GroupEditor
+from app.gallery.store.unknown.grouping import GroupingStore
 from app.gallery.store.unknown.groups import GroupReader
 from app.recognition.group_naming import GroupNamingService
 from app.recognition.unknown_faces import UnknownFaceLimits, UnknownFaceService
+from app.recognition.unknown_grouping import GroupingWorker, UnknownGroupingService
 from app.recognition.unknown_groups import UnknownGroupService
 from app.wiring.enrolling import EnrollingResources
 
@@ -48,3 +51,16 @@ class UnknownFaces(EnrollingResources):
     def group_naming(self) -> GroupNamingService:
         """Naming of groups."""
         return GroupNamingService(self.gallery, self.group_reader, self.enrollment, self.registry.analysis_of)
+
+    @cached_property
+    def unknown_grouping(self) -> UnknownGroupingService:
+        """Grouping of unknown faces."""
+        registry, database = self.registry, self.current_database
+        store = GroupingStore(database.engine, database.vault, self.crops)
+        return UnknownGroupingService(self.gallery, store, registry.analysis_of, registry.policy_of)
+
+    @cached_property
+    def grouping_worker(self) -> GroupingWorker:
+        """The thread that groups new unknown faces."""
+        every = self.settings.unknown_faces.group_seconds
+        return GroupingWorker(self.unknown_grouping, TaskLock(self.database.engine), every=every)

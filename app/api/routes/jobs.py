@@ -39,7 +39,7 @@ async def create_job(
     principal: PrincipalDependency,
     response: Response,
 ) -> JobSchema:
-    """Create a job: an import, an export, a calibration, or a backup, which needs scope `admin`."""
+    """Create a job: an import, an export, a calibration, a grouping, or a backup, which needs scope `admin`."""
     jobs, kind = services.job_requests, JobKind(request.kind)
     if kind is JobKind.BACKUP:
         principal.require(Scope.ADMIN)
@@ -54,7 +54,8 @@ async def create_job(
     elif request.path is not None:
         made = await workers.run(jobs.import_path, kind, request.collection, request.path, request.options())
     else:
-        made = await workers.run(jobs.export if kind is JobKind.EXPORT else jobs.calibrate, request.collection)
+        create = {JobKind.EXPORT: jobs.export, JobKind.GROUP: jobs.group}.get(kind, jobs.calibrate)
+        made = await workers.run(create, request.collection)
     response.headers["Location"] = f"/jobs/{made.job_id}"
     return JobSchema.of(made)
 

@@ -188,12 +188,12 @@ def _only_source(sent: str) -> dict[str, JsonValue]:
 
 
 _WHOLE_IMPORTS: JsonValue = {"enum": ["import", "import_archive"]}
-_WITHOUT_SOURCE: JsonValue = {"enum": ["calibrate", "export", "backup"]}
+_WITHOUT_SOURCE: JsonValue = {"enum": ["calibrate", "group", "export", "backup"]}
 _LINES_IMPORT: JsonValue = {"const": "import_embeddings"}
 
 
 class JobRequest(StrictSchema):
-    """A job: an import (of a file, an upload or a path on the server), an export, a calibration or a backup."""
+    """A job: an import (of a file, an upload or a path on the server), export, calibration, grouping or backup."""
 
     model_config = ConfigDict(
         json_schema_extra={
@@ -209,7 +209,7 @@ class JobRequest(StrictSchema):
         }
     )
 
-    kind: Literal["import", "import_archive", "import_embeddings", "export", "calibrate", "backup"]
+    kind: Literal["import", "import_archive", "import_embeddings", "export", "calibrate", "group", "backup"]
     collection: Annotated[CollectionName, Field(description="A backup is of all collections.")] = DEFAULT_COLLECTION
     file: Annotated[
         Upload | None,

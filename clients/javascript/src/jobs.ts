@@ -67,6 +67,11 @@ export class Jobs {
     return this.#create("calibrate", options);
   }
 
+  /** Group the new unknown faces of a collection. */
+  group(options: options.InCollection = {}): Promise<Job> {
+    return this.#create("group", options);
+  }
+
   /** Back up the database, with all collections, to the service's folder of backups. */
   backUp(options: CallOptions = {}): Promise<Job> {
     return this.#create("backup", options);

@@ -53,6 +53,11 @@ def calibrate(*, collection: str = "default") -> Call[Job]:
     return _create(Body(json={"kind": "calibrate", "collection": collection}))
 
 
+def group(*, collection: str = "default") -> Call[Job]:
+    """Group the new unknown faces of a collection."""
+    return _create(Body(json={"kind": "group", "collection": collection}))
+
+
 def back_up() -> Call[Job]:
     """Back up the database, with all collections, to the service's folder of backups."""
     return _create(Body(json={"kind": "backup"}))
