@@ -5,10 +5,12 @@ import { send } from "./api.js";
 /**
  * @param {string} path
  * @param {AbortSignal} signal
+ * @param {{query?: Record<string, string>, onOpen?: () => void}} [options] `onOpen` is called when the stream starts
  * @returns {AsyncGenerator<{event: string, data: any}>} until the service ends the stream; throws Problem
  */
-export async function* events(path, signal) {
-  const answer = await send("GET", path, { signal, headers: { Accept: "text/event-stream" } });
+export async function* events(path, signal, { query = {}, onOpen = () => {} } = {}) {
+  const answer = await send("GET", path, { signal, query, headers: { Accept: "text/event-stream" } });
+  onOpen();
   if (!answer.body) return;
   const reader = answer.body.pipeThrough(new TextDecoderStream()).getReader();
   let waiting = "";

@@ -85,10 +85,10 @@ def test_views_that_the_key_does_not_allow(browser, guarded):
         sign_in(page, keys["manage"])
         page.get_by_role("heading", name="Your key does not open API keys").wait_for()
         links = page.locator(".admin-links a")
-        expect(links).to_have_text(["Collections", "API keys", "Jobs"])
+        expect(links).to_have_text(["Collections", "Live", "API keys", "Jobs"])
         links.first.click()
         page.locator(".entries", has_text="default").wait_for()
-        expect(links).to_have_text(["Collections", "Jobs"])
+        expect(links).to_have_text(["Collections", "Live", "Jobs"])
 
 
 # Collections

@@ -6,9 +6,10 @@ from zoneinfo import ZoneInfo
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
+from app.api.schemas.cameras import CameraId
 from app.api.schemas.fields import WHOLE, StrictSchema
 from app.api.schemas.resources import Cursor
-from app.names import CollectionName, Text
+from app.names import CollectionName
 from app.notify.rule_store import LONGEST_COOLDOWN
 from app.notify.rules import QuietHours, RuleEvent, SightingRule
 from app.notify.sighting import SightingVerdict
@@ -19,7 +20,6 @@ RuleId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r
 DestinationId = RuleId
 ClockTime = Annotated[str, StringConstraints(pattern=_CLOCK), Field(examples=["22:00"])]
 RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
-CameraId = Annotated[Text, StringConstraints(max_length=100)]
 _COLLECTIONS = Field(min_length=1, max_length=_MOST_NAMES, description="Collections; null: all.")
 _CAMERAS = Field(min_length=1, max_length=_MOST_NAMES, description="Ids of cameras; null: all.")
 _VERDICTS = Field(min_length=1, max_length=len(SightingVerdict), description="Verdicts of sightings. Default: match.")
