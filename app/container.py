@@ -203,7 +203,8 @@ class Container(Accounts, Notifying, Watching):
     @cached_property
     def person_export(self) -> PersonExportService:
         """The export of one person's data."""
-        return PersonExportService(self.gallery, self.listing, self.trail, self.face_images, self.event_log)
+        images, events, reviews = self.face_images, self.event_log, self.review_pages
+        return PersonExportService(self.gallery, self.listing, self.trail, images, events=events, reviews=reviews)
 
     @cached_property
     def migration_repository(self) -> MigrationRepository:

@@ -49,6 +49,7 @@ from app.api.routes import (
     page,
     privacy,
     recognise,
+    reviews,
     rules,
     sign_in,
     statistics,
@@ -126,7 +127,7 @@ def _include_routes(app: FastAPI) -> None:
     app.include_router(liveness.router)
     app.include_router(calibration.router)
     # Privacy before identities, whose ids take the rest of a path.
-    for resource in (collections, privacy, identities, faces, groups, health, migration):
+    for resource in (collections, privacy, identities, faces, groups, reviews, health, migration):
         app.include_router(resource.router)
     app.include_router(jobs.router)
     app.include_router(events.router)

@@ -90,6 +90,7 @@ COMMANDS = {
             "The audit trail: append-only, each line chained to the previous one.",
         ),
         "destinations": ("app.cli.destinations:cli", "Destinations of events: webhooks and MQTT brokers."),
+        "reviews": ("app.cli.reviews:cli", "Reviews: matches that people decide."),
         "jobs": ("app.cli.jobs:cli", "Jobs: long work of a running service (POST /jobs)."),
         "index": (
             "app.cli.index:cli",

@@ -16,7 +16,7 @@ from app.errors import EncryptionRequired, SettingsInvalid
 from app.gallery.store.collections import require_one_rule
 from app.gallery.store.values import CollectionSettings, Reaction
 from app.recognition.collections import require_rememberable
-from app.types import Impostors, LivenessMode, Provider
+from app.types import Impostors, LivenessMode, Provider, ReviewMode
 
 cli = typer.Typer(help="Collections: isolated galleries, each bound to one network.", no_args_is_help=True)
 
@@ -68,6 +68,10 @@ Liveness = Annotated[
     typer.Option(help="Detection of presentation attacks: off, observe (only answered), or enforce."),
 ]
 
+Review = Annotated[ReviewMode | None, typer.Option(help="Verdicts that people review: off, possible, or all_matches.")]
+ReviewDays = Annotated[int | None, typer.Option(min=1, max=3_650, help="Days after which an open review expires.")]
+Reviewers = Annotated[int | None, typer.Option(min=1, max=2, help="Different people who have to agree on a review.")]
+
 _RESETTABLE = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "remember_unknown_days", "impostors")
 _OPTIONS = (
     "is_flip_averaged",
@@ -80,6 +84,7 @@ _OPTIONS = (
     "on_mismatch",
     "is_adaptive",
     "liveness",
+    *("review", "review_days", "reviewers"),
 )
 
 
@@ -108,6 +113,9 @@ def create(  # noqa: PLR0913 - a parameter is an option
     on_mismatch: OnMismatch = None,
     adaptive: Adaptive = None,
     liveness: Liveness = None,
+    review: Review = None,
+    review_days: ReviewDays = None,
+    reviewers: Reviewers = None,
 ) -> None:
     """Create a collection for a network of ARCID_PACK or ARCID_PACKS. A running service serves it at once."""
     new_name(name)
@@ -130,6 +138,7 @@ def create(  # noqa: PLR0913 - a parameter is an option
         on_mismatch,
         adaptive,
         liveness,
+        *(review, review_days, reviewers),
     )
     with Container(_on_cpu(settings)) as container:
         network = container.registry.named(model)
@@ -162,6 +171,9 @@ def change(  # noqa: PLR0913 - a parameter is an option
     on_mismatch: OnMismatch = None,
     adaptive: Adaptive = None,
     liveness: Liveness = None,
+    review: Review = None,
+    review_days: ReviewDays = None,
+    reviewers: Reviewers = None,
     reset: Annotated[
         list[str] | None,
         typer.Option(
@@ -188,6 +200,7 @@ def change(  # noqa: PLR0913 - a parameter is an option
         on_mismatch,
         adaptive,
         liveness,
+        *(review, review_days, reviewers),
     )
     with Container(_on_cpu(read_settings())) as container:
         ensure_default(container, name)
@@ -254,4 +267,5 @@ def _described(collection_settings: CollectionSettings) -> str:
     fixed = "" if collection_settings.is_adaptive else ", not adaptive"
     is_gated = collection_settings.liveness is not LivenessMode.OFF
     liveness = f", liveness {collection_settings.liveness}" if is_gated else ""
-    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}{fixed}{liveness}"
+    review = f", review {collection_settings.review}" if collection_settings.review is not ReviewMode.OFF else ""
+    return f"{flip}, {quality}, {reactions}{own}{crops}{consent}{fixed}{liveness}{review}"

@@ -8,6 +8,8 @@ from app.gallery.gallery import Gallery
 from app.gallery.store.face_images import FaceImages
 from app.gallery.store.listing import ListingRepository
 from app.gallery.store.records import FaceRecord, IdentityRecord
+from app.gallery.store.review_pages import ReviewPages
+from app.gallery.store.review_values import ReviewRecord
 from app.gallery.store.values import JsonObject
 from app.notify.event_log import EventLog, LoggedEvent
 
@@ -16,7 +18,7 @@ _AT_ONCE = 200
 
 @dataclass(frozen=True, slots=True)
 class PersonalData:
-    """A person, all faces with embeddings, stored answers of enrollments, events, and the trail's lines about them.
+    """A person, all faces with embeddings, answers of enrollments, reviews, events, and the trail's lines about them.
 
     `images` has the JPEGs of faces by their ids.
     """
@@ -26,6 +28,7 @@ class PersonalData:
     faces: Sequence[FaceRecord]
     images: Mapping[str, bytes]
     answers: Sequence[JsonObject]
+    reviews: Sequence[ReviewRecord]
     events: Sequence[LoggedEvent]
     trail: Sequence[AuditLine]
 
@@ -34,9 +37,17 @@ class PersonExportService:
     """See `of`."""
 
     def __init__(
-        self, gallery: Gallery, listing: ListingRepository, trail: Trail, images: FaceImages, events: EventLog
+        self,
+        gallery: Gallery,
+        listing: ListingRepository,
+        trail: Trail,
+        images: FaceImages,
+        *,
+        events: EventLog,
+        reviews: ReviewPages,
     ) -> None:
         self._events = events
+        self._reviews = reviews
         self._gallery = gallery
         self._images = images
         self._listing = listing
@@ -60,4 +71,5 @@ class PersonExportService:
         answers = self._listing.answers(target, identity_id)
         events = self._events.about(collection, identity_id)
         lines = list(self._trail.about(collection, identity_id))
-        return PersonalData(collection, identity, faces, images, answers, events, lines)
+        reviews = list(self._reviews.all(target, identity_id=identity_id))
+        return PersonalData(collection, identity, faces, images, answers, reviews, events, lines)

@@ -5,11 +5,12 @@ from functools import cached_property
 from app.gallery.store.review_pages import ReviewPages
 from app.gallery.store.reviews import ReviewStore
 from app.recognition.reviews.review_queue import ReviewQueue
+from app.recognition.reviews.review_service import ReviewService
 from app.recognition.verification import VerificationService
-from app.wiring.resources import Resources
+from app.wiring.enrolling import EnrollingResources
 
 
-class Reviewing(Resources):
+class Reviewing(EnrollingResources):
     """Resources of a process that recognises people."""
 
     @cached_property
@@ -26,6 +27,11 @@ class Reviewing(Resources):
     def review_queue(self) -> ReviewQueue:
         """Opens reviews of verdicts."""
         return ReviewQueue(self.review_store, self.store.collection, has_images=self.sealer is not None)
+
+    @cached_property
+    def reviews(self) -> ReviewService:
+        """Reviews, as callers see them."""
+        return ReviewService(self.store.collection, self.review_store, self.review_pages, self.enrollment)
 
     @cached_property
     def verification(self) -> VerificationService:

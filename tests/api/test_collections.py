@@ -46,6 +46,9 @@ def test_a_collection_is_made_shown_changed_and_deleted(client, people):
         "adaptive": True,
         "impostors": None,
         "liveness": "off",
+        "review": "off",
+        "review_days": 183,
+        "reviewers": 1,
         "in_force": {
             "detector": "yunet+retinaface",
             "max_fmr": 1e-4,

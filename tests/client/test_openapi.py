@@ -19,7 +19,7 @@ from tests.client.conftest import methods_of
 # CompreFace's and DeepFace's routes; people sign in on a page; Prometheus reads the last one.
 _CAMERAS = r"cameras.*|watch/.*"
 _DELIVERY = r"destinations.*"  # arcid destinations
-_REVIEWS = r"collections/\{collection\}/(groups|unknown-faces).*"  # on the page
+_REVIEWS = r"collections/\{collection\}/(groups|unknown-faces|reviews).*"  # on the page
 LEFT_OUT = re.compile(rf"^/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics|{_DELIVERY}|{_CAMERAS}|{_REVIEWS})$")
 SAMPLES: dict[str, object] = {
     "photo": b"photo",
@@ -81,6 +81,8 @@ OF_DEEPFACE = {
     "RepresentationSchema",
 }
 OF_PAGES = {"ProviderSchema", "SessionSchema", "SessionsSchema", "SignInAddress", "SignInOptions", "StartedSession"}
+OF_PAGES |= {"DecisionAnswer", "ReferenceDatabaseSchema", "ReviewCandidateSchema", "ReviewDecisionSchema"}
+OF_PAGES |= {"ReviewSchema", "ReviewUseSchema", "ReviewsPage"}
 OF_PAGES |= {"GroupPurge", "GroupSchema", "GroupsAnswer", "UnknownFaceSchema", "UnknownFacesPage"}
 OF_CAMERAS = {  # left out with their routes
     *("CameraSchema", "CameraStatusSchema", "CamerasPage", "FramesAnswer", "PostedFrameSchema", "SightingSchema"),

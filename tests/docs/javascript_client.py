@@ -13,7 +13,7 @@ from app.config import PROJECT
 DOCUMENT = PROJECT / "clients" / "javascript" / "openapi.json"
 _CAMERAS = r"cameras.*|watch/.*"
 _DELIVERY = r"destinations.*"  # arcid destinations
-_REVIEWS = r"collections/\{collection\}/(groups|unknown-faces).*"  # on the page
+_REVIEWS = r"collections/\{collection\}/(groups|unknown-faces|reviews).*"  # on the page
 LEFT_OUT = re.compile(rf"/(api/v1/.*|deepface/.*|sign-in.*|sessions.*|metrics|{_DELIVERY}|{_CAMERAS}|{_REVIEWS})")
 _ALSO = ("ProblemSchema", "FieldErrorSchema")  # of the error answers
 

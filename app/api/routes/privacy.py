@@ -13,6 +13,7 @@ from app.api.routes.identity_routes import IdentityRoute
 from app.api.schemas.events import EventSchema
 from app.api.schemas.fields import CollectionPath
 from app.api.schemas.resources import IdentitySchema, StoredFaceSchema
+from app.api.schemas.reviews import ReviewSchema
 from app.gallery.erasure import Receipt
 from app.gallery.store.records import FaceRecord
 from app.names import IdentityId
@@ -101,6 +102,7 @@ class PersonExport(BaseModel):
     identity: IdentitySchema
     faces: Annotated[list[ExportedFaceSchema], Field(description="All faces, with embeddings and images.")]
     enrollment_answers: list[dict[str, Any]]
+    reviews: Annotated[list[dict[str, Any]], Field(description="Reviews in which the person is a candidate.")]
     events: Annotated[list[EventSchema], Field(description="The events about the person, the oldest first.")]
     audit: Annotated[list[dict[str, Any]], Field(description="The readable lines of the trail about the person.")]
 
@@ -112,6 +114,7 @@ class PersonExport(BaseModel):
             identity=IdentitySchema.of(data.identity),
             faces=[ExportedFaceSchema.with_image(each, data.images.get(each.face_id)) for each in data.faces],
             enrollment_answers=[dict(each) for each in data.answers],
+            reviews=[ReviewSchema.of(data.collection, each).model_dump(mode="json") for each in data.reviews],
             events=[EventSchema.of(each) for each in data.events],
             audit=[each.content() for each in data.trail],
         )

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AliasChoices, BaseModel, ConfigDict, Field
 
 from app.api.schemas.boxes import BoxSchema, PointSchema
-from app.api.schemas.candidates import CandidateSchema
+from app.api.schemas.candidates import CandidateSchema, ReviewId
 from app.api.schemas.face_parts import ALL_PARTS, FaceParts
 from app.api.schemas.health import DuplicateSchema, MismatchSchema
 from app.api.schemas.liveness import LIVENESS_EXAMPLE, LivenessField, LivenessSchema
@@ -209,6 +209,7 @@ class VerifyAnswer(BaseModel):
             "model": "sface-2021dec",
             "calibration": CALIBRATION_EXAMPLE,
             "photos": None,
+            "review_id": None,
         }
     )
 
@@ -226,6 +227,7 @@ class VerifyAnswer(BaseModel):
     model: str
     calibration: CalibrationField
     photos: ProbePhotosSchema = None
+    review_id: ReviewId = None
 
     @classmethod
     def of(cls, verification: Verification, parts: FaceParts = ALL_PARTS) -> "VerifyAnswer":
@@ -247,6 +249,7 @@ class VerifyAnswer(BaseModel):
             model=verification.model,
             calibration=population_of(verification.population),
             photos=ProbePhotoSchema.all_of(verification.photos, parts),
+            review_id=verification.review_id,
         )
 
 

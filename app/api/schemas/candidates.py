@@ -11,6 +11,10 @@ from app.recognition.search_scope import SearchResult
 
 Similarity = Annotated[float, Field(description="Cosine, -1 to 1; higher is closer.")]
 
+ReviewId = Annotated[
+    str | None, Field(description="The review of this verdict, if people decide it: GET .../reviews/{review_id}.")
+]
+
 
 class CandidateSchema(BaseModel):
     """An enrolled identity: `similarity` to the template of its `faces`; `face_id` is the face nearest to the probe."""

@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field
 
-from app.api.schemas.fields import WHOLE
-from app.types import Impostors
+from app.api.schemas.fields import WHOLE, StrictSchema
+from app.types import Impostors, ReviewMode
 
 RetentionDays = Annotated[
     int | None,
@@ -24,3 +24,18 @@ ImpostorChoice = Annotated[
         "null: the service's setting."
     ),
 ]
+
+
+class ReviewSettingsSchema(StrictSchema):
+    """The settings of a collection's reviews."""
+
+    review: Annotated[
+        ReviewMode | None,
+        Field(description="Verdicts that people review: `off`, `possible` ones, or also matches (`all_matches`)."),
+    ] = None
+    review_days: Annotated[
+        int | None, Field(ge=1, le=3_650, description="An open review expires after this many days."), WHOLE
+    ] = None
+    reviewers: Annotated[
+        int | None, Field(ge=1, le=2, description="How many different people have to agree on a review."), WHOLE
+    ] = None

@@ -17,7 +17,7 @@ from app.api.schemas.answers import (
     example_of,
     verdict_of,
 )
-from app.api.schemas.candidates import CandidateSchema
+from app.api.schemas.candidates import CandidateSchema, ReviewId
 from app.api.schemas.face_parts import ALL_PARTS, FaceParts
 from app.api.schemas.rates import CALIBRATION_EXAMPLE, CalibrationField, population_of
 from app.recognition.batches import PhotoOutcome
@@ -31,6 +31,7 @@ class IdentifiedFaceSchema(FaceSchema):
     low_quality: LowQuality
     margin: Annotated[float | None, Field(description="Difference in similarity between the first two candidates.")]
     candidates: list[CandidateSchema]
+    review_id: ReviewId = None
 
     @classmethod
     def of_identified(cls, identified: IdentifiedFace, parts: FaceParts) -> "IdentifiedFaceSchema":
@@ -42,6 +43,7 @@ class IdentifiedFaceSchema(FaceSchema):
             low_quality=identified.is_poor,
             margin=identified.margin,
             candidates=CandidateSchema.all_of(identified),
+            review_id=identified.review_id,
         )
 
 
@@ -91,6 +93,7 @@ class IdentifyAnswer(BaseModel):
                             "fpir_range": [0, 1e-7],
                         }
                     ],
+                    "review_id": None,
                 }
             ],
             "threshold": 0.219,

@@ -9,7 +9,12 @@ import numpy as np
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, model_validator
 
 from app.api.schemas.boxes import BoxSchema, PointSchema
-from app.api.schemas.collection_fields import ImpostorChoice, RememberUnknownDays, RetentionDays
+from app.api.schemas.collection_fields import (
+    ImpostorChoice,
+    RememberUnknownDays,
+    RetentionDays,
+    ReviewSettingsSchema,
+)
 from app.api.schemas.fields import (
     ConsentSchema,
     JsonObject,
@@ -26,7 +31,7 @@ from app.gallery.store.records import FaceRecord, IdentityRecord, PeoplePage, Pe
 from app.gallery.store.values import Collection, Person, Reaction, Terms
 from app.names import CollectionName, FaceId, IdentityId, PersonName, with_current_names
 from app.recognition.collections import SettingsInForce
-from app.types import Impostors, IndexKind, LivenessMode, Page
+from app.types import Impostors, IndexKind, LivenessMode, Page, ReviewMode
 
 Flip = Annotated[bool, Field(strict=True, description="Average embeddings with the mirror image's.")]
 Gate = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]
@@ -62,12 +67,13 @@ _SETTINGS = (
     "require_consent",
     "adaptive",
     "liveness",
+    *("review", "review_days", "reviewers"),
 )
 # Null is a value of these: the service's default, for `retention_days` no end, for the next one nothing is kept.
 _OR_DEFAULT = ("detector", "max_fmr", "max_fpir", "threshold", "retention_days", "remember_unknown_days", "impostors")
 
 
-class _SettingsSchema(StrictSchema):
+class _SettingsSchema(ReviewSettingsSchema):
     _with_current_names = model_validator(mode="before")(with_current_names)
 
     flip: Flip | None = None
@@ -161,6 +167,9 @@ class CollectionSchema(BaseModel):
     adaptive: Annotated[bool, Field(validation_alias="is_adaptive")]
     impostors: Annotated[Impostors | None, Field(description="Null: the service's setting.")]
     liveness: LivenessMode
+    review: ReviewMode
+    review_days: Annotated[int, Field(description="Open reviews expire after this many days.")]
+    reviewers: Annotated[int, Field(description="Different people who have to agree.")]
     index: Annotated[str | None, Field(validation_alias="index_kind", description="Null: the service's setting.")]
     keep_crops: Annotated[bool, Field(validation_alias="is_crop_kept")]
     in_force: Annotated[SettingsInForceSchema, Field(description="The settings with the service's in place of null.")]

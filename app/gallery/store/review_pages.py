@@ -1,5 +1,7 @@
 """Reading reviews, their images and their number."""
 
+from collections.abc import Iterator
+
 from sqlalchemy import Engine, func, select
 
 from app.database.cipher import Sealer
@@ -11,6 +13,8 @@ from app.gallery.store.review_images import image_context
 from app.gallery.store.review_values import ReviewRecord, ReviewState
 from app.gallery.store.values import Collection
 from app.types import Page
+
+_AT_ONCE = 200
 
 
 class ReviewPages:
@@ -47,6 +51,16 @@ class ReviewPages:
         with self._reading.connect() as connection:
             found = review_rows.records(connection, query.order_by(ReviewTable.id).limit(limit + 1))
         return Page(found[:limit], found[limit - 1].key if len(found) > limit else None)
+
+    def all(
+        self, collection: Collection, *, state: ReviewState | None = None, identity_id: str | None = None
+    ) -> Iterator[ReviewRecord]:
+        """Yield the reviews of all pages."""
+        after: int | None = 0
+        while after is not None:
+            page = self.page(collection, after=after, limit=_AT_ONCE, state=state, identity_id=identity_id)
+            yield from page.items
+            after = page.after
 
     def open_count(self, collection: Collection) -> int:
         """Return the number of open reviews."""

@@ -135,6 +135,13 @@ class ReviewRecord:
     decisions: Sequence[DecisionRecord] = ()
 
     @property
+    def confirmed(self) -> str | None:
+        """The id of the confirmed person, None unless the review is confirmed."""
+        if self.state is not ReviewState.CONFIRMED:
+            return None
+        return next(each.identity_id for each in reversed(self.decisions) if each.identity_id is not None)
+
+    @property
     def version(self) -> str:
         """Opaque version (used as ETag); changes with every decision."""
         return f"{self.review_id}-{self.changes}"

@@ -181,6 +181,7 @@ class VerifyAnswer(Value):
     fmr_range: RateRange | None = None
     calibration: ReferencePopulation | None = None
     photos: tuple[ProbePhoto, ...] | None = None
+    review_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -206,6 +207,7 @@ class IdentifiedFace(Face):
     low_quality: bool
     margin: float | None
     candidates: tuple[Candidate, ...]
+    review_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

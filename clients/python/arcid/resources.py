@@ -16,6 +16,9 @@ ScreeningAction = Literal["reject", "flag", "allow"]
 LivenessMode = Literal["off", "observe", "enforce"]
 """Check for prints and screens: none, verdicts only, or refusal of attacks."""
 
+ReviewMode = Literal["off", "possible", "all_matches"]
+"""Verdicts that people review."""
+
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Item]):
@@ -73,6 +76,9 @@ class Collection(Value):
     liveness: LivenessMode = "off"
     in_force: SettingsInForce | None = None
     remember_unknown_days: int | None = None
+    review: ReviewMode = "off"
+    review_days: int | None = None
+    reviewers: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,3 +214,4 @@ class PersonExport(Value):
     enrollment_answers: tuple[Mapping[str, Any], ...]
     audit: tuple[Mapping[str, Any], ...]
     events: tuple[Event, ...] = ()
+    reviews: tuple[Mapping[str, Any], ...] = ()

@@ -6,7 +6,7 @@ from arcid.calls import Body, Call, Reply, path, query, value_reader, without_no
 from arcid.health import HealthAnswer
 from arcid.migration import DiscardResult, MigrationOverview, MigrationResult, OnMissing
 from arcid.operations.resource_calls import list_call, patch_call
-from arcid.resources import Collection, LivenessMode, Page, ScreeningAction
+from arcid.resources import Collection, LivenessMode, Page, ReviewMode, ScreeningAction
 
 IndexKind = Literal["auto", "exact", "compressed", "gpu", "milvus"]
 
@@ -30,6 +30,9 @@ class CollectionSettings(TypedDict, total=False):
     adaptive: bool
     impostors: Literal["any", "similar"] | None
     liveness: LivenessMode
+    review: ReviewMode
+    review_days: int
+    reviewers: int
 
 
 def create(
