@@ -82,10 +82,9 @@ class Container(Accounts, Notifying, Watching):
 
     def _workers(self) -> Iterator[PeriodicWorker | JobRunner]:
         yield from (self.replication_worker, self.retention_worker, self.delivery_worker, self.jobs.runner)
-        yield self.camera_workers
+        yield from (self.camera_workers, self.grouping_worker)
         if self.mqtt_keeper is not None:
             yield self.mqtt_keeper
-        yield from (self.camera_workers, self.grouping_worker)
         if self.settings.calibration.is_adaptive:
             yield self.calibration_worker
         if self.statistics_worker is not None:
