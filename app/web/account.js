@@ -14,7 +14,7 @@ import { guardTabs, refresh } from "./tabs.js";
 /** @typedef {{name: string, key_id: string | null, scopes: string[], collections: string[] | null, expires_at: string | null, is_session: boolean, keys_required: boolean, can_create_keys: boolean}} User */
 
 /** The scopes of which a tab needs one. */
-const NEEDS = { identify: ["recognise"], enroll: ["enroll"], verify: ["recognise"], people: ["manage"], health: ["manage"], jobs: ["manage"], admin: ["manage", "metrics", "admin"] };
+const NEEDS = { identify: ["recognise"], enroll: ["enroll"], verify: ["recognise"], people: ["manage"], unnamed: ["manage"], health: ["manage"], jobs: ["manage"], admin: ["manage", "metrics", "admin"] };
 
 /** @type {User | null} */
 let user = null;

@@ -11,6 +11,7 @@ import { startIdentify } from "./identify.js";
 import { startJobs } from "./jobs.js";
 import { startPeople } from "./people.js";
 import { startTabs } from "./tabs.js";
+import { startUnnamed } from "./unnamed.js";
 import { startVerify } from "./verify.js";
 
 byId("language").onchange = () => useLanguage(byId("language").value);
@@ -22,6 +23,7 @@ startIdentify();
 startEnroll();
 startVerify();
 startPeople();
+startUnnamed();
 startHealth();
 startJobs();
 startAdmin();

@@ -20,14 +20,14 @@ const seen = new IntersectionObserver((entries) => {
 for (const change of ["collection", "key"]) session.addEventListener(change, () => crops.clear());
 
 /**
- * @param {{face_id?: string | null, has_image?: boolean, name?: string | null, identity_id?: string}} face of a face or a person
+ * @param {{face_id?: string | null, has_image?: boolean, name?: string | null, identity_id?: string, isUnknown?: boolean}} face of a face or a person; `isUnknown`: nobody is enrolled with it
  * @param {string} [look] a further class
  * @returns {HTMLElement} decoration next to a name; it loads the crop when it comes into view
  */
-export function portrait({ face_id, has_image, name, identity_id }, look = "") {
+export function portrait({ face_id, has_image, name, identity_id, isUnknown = false }, look = "") {
   const host = make("span", { class: `portrait ${look}`, "aria-hidden": "true" }, initials(name || identity_id || ""));
   if (face_id && has_image !== false) {
-    waiting.set(host, () => void load(host, face_id));
+    waiting.set(host, () => void load(host, face_id, isUnknown));
     seen.observe(host);
   }
   return host;
@@ -40,8 +40,8 @@ function initials(name) {
   return words.length > 1 ? first(words[0]) + first(words[words.length - 1]) : words.length ? first(words[0]) : "?";
 }
 
-async function load(host, faceId) {
-  const crop = await cropOf(faceId);
+async function load(host, faceId, isUnknown) {
+  const crop = await cropOf(faceId, isUnknown);
   if (!crop) return;
   const image = make("img", { alt: "", src: URL.createObjectURL(crop) });
   try {
@@ -56,10 +56,11 @@ async function load(host, faceId) {
 
 /**
  * @param {string} faceId
+ * @param {boolean} [isUnknown]
  * @returns {Promise<Blob | null>} null if the collection keeps no crop, or the key may not see it
  */
-export function cropOf(faceId) {
-  const path = at("collections/{}/faces/{}/image", collection(), faceId);
+export function cropOf(faceId, isUnknown = false) {
+  const path = at(`collections/{}/${isUnknown ? "unknown-faces" : "faces"}/{}/image`, collection(), faceId);
   const known = crops.get(path);
   if (known) return known;
   const asked = fetched(path);

@@ -8,7 +8,7 @@ from playwright.sync_api import expect
 from tests.end_to_end.browsing import beyond_the_edge, enroll, identify, opened, photo, show
 
 pytestmark = pytest.mark.browser
-TABS = ("Identify", "Enroll", "Verify", "People", "Health", "Jobs", "Administration")
+TABS = ("Identify", "Enroll", "Verify", "People", "Unnamed", "Health", "Jobs", "Administration")
 _JUDGE = """async () => {
   const found = await axe.run(document, { resultTypes: ["violations"] });
   return found.violations.map((each) => `${each.id}: ${each.nodes.map((node) => node.html).join(" | ")}`);

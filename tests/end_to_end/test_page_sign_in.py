@@ -95,9 +95,9 @@ def test_a_link_opens_after_signing_in(browser, guarded, portrait):
     [
         ("recognise", ["Identify", "Verify"]),
         ("enroll", ["Enroll"]),
-        ("manage", ["People", "Health", "Jobs", "Administration"]),
+        ("manage", ["People", "Unnamed", "Health", "Jobs", "Administration"]),
         ("metrics", ["Administration"]),
-        ("admin", ["Identify", "Enroll", "Verify", "People", "Health", "Jobs", "Administration"]),
+        ("admin", ["Identify", "Enroll", "Verify", "People", "Unnamed", "Health", "Jobs", "Administration"]),
     ],
 )
 def test_only_tabs_that_the_key_allows_are_shown(browser, guarded, scope, tabs):
