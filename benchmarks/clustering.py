@@ -3,6 +3,7 @@
     arcid evaluate identification --images people/ --out report/ --bootstrap 0 --save-embeddings people.npz
     python benchmarks/clustering.py people.npz
     python benchmarks/clustering.py people.npz --others     # also other methods; needs the packages below
+    python benchmarks/clustering.py people.npz --linkages   # templates against single links
     python benchmarks/clustering.py people.npz --scale 10000 50000   # synthetic faces: time and memory
 
 The people are split into two halves. The first gives the calibration, and chooses the parameters of each method: the
@@ -80,6 +81,25 @@ def compare(
             f"{found.lowest_f:9.4f}{cubed:9.4f}{found.seconds:8.2f}  {ends}",
             flush=True,
         )
+
+
+def linkages(faces: KnownFaces, others: list[KnownFaces], calibration: Calibration, rounds: int) -> None:
+    """Print templates and connected components at the same thresholds, also too low ones."""
+    rng = np.random.default_rng(1)
+    sets = [faces.drawn(_FACES, rng) for _ in range(rounds)]
+    templates, components = (
+        next(each for each in all_methods(calibration) if each.name == name)
+        for name in ("ArcID", "connected components, calibrated")
+    )
+    for (name, of_templates), (_, of_components) in zip(templates.settings, components.settings, strict=True):
+        for method, cluster in (("templates", of_templates), ("connected components", of_components)):
+            found = over(sets, cluster)
+            further = "  ".join(f"{over([each], cluster).means[0]:.4f}" for each in (faces, *others))
+            print(
+                f"{name:18}{method:22}precision {found.means[0]:.4f} (lowest {found.lowest_precision:.4f}), F "
+                f"{found.means[2]:.4f}; precision of all people, other sets: {further}",
+                flush=True,
+            )
 
 
 def detail(second: KnownFaces, others: list[KnownFaces], rule: GroupingRule, rounds: int) -> None:
@@ -165,6 +185,7 @@ def main() -> None:
     parser.add_argument("embeddings", type=Path, help="file of --save-embeddings")
     parser.add_argument("--apply", type=Path, action="append", default=[], help="embeddings of other people")
     parser.add_argument("--others", action="store_true", help="compare with other methods")
+    parser.add_argument("--linkages", action="store_true", help="compare templates with single links")
     parser.add_argument("--only", default="", help="part of the names of the methods to compare")
     parser.add_argument("--rounds", type=int, default=10)
     parser.add_argument("--scale", type=int, nargs="+", default=[], help="numbers of synthetic faces")
@@ -176,7 +197,9 @@ def main() -> None:
         return
     others = [KnownFaces.read(file).scored(calibration) for file in options.apply]
     first, second = first.scored(calibration), second.scored(calibration)
-    if options.others:
+    if options.linkages:
+        linkages(second, others, calibration, options.rounds)
+    elif options.others:
         methods = [each for each in all_methods(calibration) if options.only in each.name]
         compare(first, second, others, methods, options.rounds)
     else:

@@ -39,7 +39,7 @@ def all_methods(calibration: Calibration) -> Iterator[Method]:
     yield _method("connected components, calibrated", _calibrated_components(rule), max_false=_MAX_FALSE)
     yield _method("connected components", _components, threshold=_THRESHOLDS)
     yield _method("Chinese whispers", _whispers, threshold=_THRESHOLDS)
-    yield _method("rank order, k = 50", _rank_order, limit=(0.2, 0.4, 0.6, 0.8, 1.0, 1.2))
+    yield _method("rank order", _rank_order, limit=(0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1.0), k=(10, 20, 50))
     yield _method("average linkage (scikit-learn)", partial(_linkage, "average"), threshold=_THRESHOLDS)
     yield _method("complete linkage (scikit-learn)", partial(_linkage, "complete"), threshold=_THRESHOLDS)
     yield _method("DBSCAN (scikit-learn)", _dbscan, threshold=_THRESHOLDS, least=(2, 3))
@@ -112,7 +112,7 @@ def _whispers(faces: FacesToGroup, *, threshold: float, rounds: int = 20) -> Num
     return ids
 
 
-def _rank_order(faces: FacesToGroup, *, limit: float, k: int = 50) -> Numbers:
+def _rank_order(faces: FacesToGroup, *, limit: float, k: int) -> Numbers:
     """Approximate rank order (Otto, Wang, Jain: "Clustering millions of faces by identity", TPAMI 2018)."""
     order = np.argsort(-_similarities(faces), axis=1)[:, : k + 1]
     ranks = [dict(zip(row.tolist(), range(len(row)), strict=True)) for row in order]

@@ -35,6 +35,10 @@ def cluster(
     ] = None,
     copy: Annotated[bool, typer.Option("--copy/--link", help="Copy the photos, or make symbolic links.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print each photo with its faces, one per line.")] = False,
+    merge: Annotated[
+        list[str] | None,
+        typer.Option(metavar="KEPT,OTHER", help="Numbers of two groups that are one person. May be repeated."),
+    ] = None,
     pack: Annotated[str | None, typer.Option(help="Pack instead of ARCID_PACK.")] = None,
     max_false: Annotated[
         float, typer.Option(help="Chance that a face is put with another person, among all photos.")
@@ -48,13 +52,14 @@ def cluster(
     Exit status 3 if photos were refused.
     """
     _check(folder, out, max_false)
+    merges = [_pair(each, out) for each in merge or []]
     settings = read_settings()
     settings = settings if pack is None else settings.model_copy(update={"pack": pack})
     photos = photos_below(folder, besides=out)
     if not photos:
         raise SettingsInvalid(f"{folder} contains no photos")
     sorting, made_by = open_sorting(settings, max_false=max_false, threshold=threshold)
-    results = _sort(sorting, photos, made_by, out)
+    results = _sort(sorting, photos, made_by, out, merges)
     people = PeopleFolder(out or folder, Placing.COPY if copy else Placing.LINK)
     if out is not None:
         people.place(results)
@@ -71,13 +76,29 @@ def _check(folder: Path, out: Path | None, max_false: float) -> None:
         raise SettingsInvalid("--out is the folder of the photos; name another, which may be inside it")
 
 
-def _sort(sorting: PhotoSorting, photos: Sequence[TreePhoto], made_by: str, out: Path | None) -> list[SortedPhoto]:
-    """Sort the photos, continuing from the state in `out`."""
+def _pair(text: str, out: Path | None) -> tuple[int, int]:
+    """Return the two numbers of --merge."""
+    kept, _, other = text.partition(",")
+    if out is None or not (kept.isdecimal() and other.isdecimal()):
+        raise SettingsInvalid(f"--merge takes two numbers of groups in --out, such as 18,7, not {text!r}")
+    return int(kept), int(other)
+
+
+def _sort(
+    sorting: PhotoSorting,
+    photos: Sequence[TreePhoto],
+    made_by: str,
+    out: Path | None,
+    merges: Sequence[tuple[int, int]],
+) -> list[SortedPhoto]:
+    """Sort the photos, continuing from the state in `out` after the merges of groups."""
     if out is None:
         with counting("photos", len(photos)) as advance:
             return sorting.sort(photos, SortingState(made_by), advance)
     out.mkdir(parents=True, exist_ok=True)
     state = read_state(out / STATE, made_by)
+    for kept, other in merges:
+        state.merge(kept, other)
     try:
         with counting("photos", len(photos)) as advance:
             return sorting.sort(photos, state, advance)

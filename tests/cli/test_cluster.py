@@ -47,6 +47,8 @@ def test_photos_are_sorted_into_a_folder_for_each_person(arcid, photos, tmp_path
     ("options", "message"),
     [
         (["--max-false", "2"], "--max-false is a chance between 0 and 1, such as 1e-4, not 2"),
+        (["--merge", "1,2"], "--merge takes two numbers of groups in --out, such as 18,7"),
+        (["--merge", "1", "--out", "people"], "--merge takes two numbers of groups in --out, such as 18,7"),
         (["--out", "photos"], "--out is the folder of the photos"),
     ],
 )

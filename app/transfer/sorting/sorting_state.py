@@ -5,7 +5,7 @@ import os
 import tempfile
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from app.errors import SortingInvalid
+from app.recognition.clustering.face_groups import NO_GROUP
 from app.types import Box, Floats
 
 _FORMAT: Final = 1
@@ -36,6 +37,16 @@ class SortingState:
     network: str
     faces: dict[str, tuple[SortedFace, ...]] = field(default_factory=dict)
     last_id: int = 0
+
+    def merge(self, kept: int, gone: int) -> None:
+        """Put the faces of the group `gone` into the group `kept`; raises SortingInvalid if either has no faces."""
+        groups = {face.group for found in self.faces.values() for face in found}
+        for each in (kept, gone):
+            if each not in groups or each == NO_GROUP:
+                raise SortingInvalid(f"there is no person {each}; their numbers are in faces.csv")
+        for photo, found in self.faces.items():
+            if any(face.group == gone for face in found):
+                self.faces[photo] = tuple(replace(face, group=kept) if face.group == gone else face for face in found)
 
 
 def read_state(file: Path, network: str) -> SortingState:

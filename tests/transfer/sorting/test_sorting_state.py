@@ -18,6 +18,16 @@ def test_a_state_is_read_as_it_was_written(tmp_path):
     assert read.faces["ab"][0].vector.tolist() == face.vector.tolist()
 
 
+def test_groups_are_merged_if_they_exist():
+    one, other, none = (SortedFace((0.0, 0.0, 1.0, 1.0), np.ones(1, np.float32), 1.0, 0.7, each) for each in (1, 2, 0))
+    state = SortingState("net", {"ab": (one, none), "cd": (other,)}, 2)
+    state.merge(2, 1)
+    assert {photo: [face.group for face in found] for photo, found in state.faces.items()} == {"ab": [2, 0], "cd": [2]}
+    for missing in (0, 1, 3):
+        with pytest.raises(SortingInvalid, match="no person"):
+            state.merge(2, missing)
+
+
 def test_an_empty_state_is_read(tmp_path):
     write_state(SortingState("net"), tmp_path / "state")
     assert read_state(tmp_path / "state", "net") == SortingState("net") == read_state(tmp_path / "missing", "net")
