@@ -25,7 +25,7 @@ _LEASE = timedelta(seconds=30)
 _RENEW_S = 10.0  # also the time between two writes of counts
 _FRAMES_UNTIL_LOST = 3  # a camera with few frames a second may miss some
 _STOP_S = 3.0
-_IDLE = timedelta(seconds=30)  # after this time without a frame, tracks of posted frames end
+_IDLE_S = 30.0  # after this time without a frame, tracks of posted frames end
 
 
 class CameraLeases(Protocol):
@@ -210,7 +210,10 @@ class CameraWorkers(PeriodicWorker):
         self._frames.discard(camera_id)
         reading.reader.join(seconds)
         _finish(reading.watched)
-        self._leases.release(_lease(camera_id))
+        try:
+            self._leases.release(_lease(camera_id))
+        except PASSING as error:  # it ends by itself
+            _log.warning("camera.release_failed", camera=camera_id, error=reason_of(error))
 
     def _tidy_posted(self, versions: dict[str, datetime]) -> None:
         """End the tracks of posted frames that stopped, and write the status of their cameras now and then."""
@@ -220,8 +223,8 @@ class CameraWorkers(PeriodicWorker):
                 self._posted_noted.pop(camera_id, None)
                 _finish(watched)
                 continue
-            is_idle = datetime.now(UTC) - (watched.last_frame_at or datetime.min.replace(tzinfo=UTC)) > _IDLE
-            if is_idle and watched.counts.open_tracks:
+            is_idle = watched.idle_seconds > _IDLE_S
+            if is_idle and watched.searched_until is not None:
                 _finish(watched)
             self._note_posted(watched, CameraState.WAITING if is_idle else CameraState.CONNECTED)
 

@@ -91,7 +91,7 @@ class PostedFrames:
 
 
 def _too_soon(watched: WatchedCamera, at: datetime) -> DropReason | None:
-    last = watched.last_frame_at
+    last = watched.searched_until
     if last is None or (at - last).total_seconds() >= _TOLERANCE / watched.camera.setup.fps:
         return None
     return DropReason.TOO_LATE if at <= last else DropReason.TOO_FAST

@@ -1,6 +1,7 @@
 """A camera that this process watches: its tracks, and the counts of its frames."""
 
 import threading
+import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -60,12 +61,16 @@ class WatchedCamera:
     def __init__(self, camera: Camera, tracks: Tracks, sink: SightingSink) -> None:
         self.camera = camera
         self.last_frame_at: datetime | None = None
+        """Time of the last frame that came."""
+        self.searched_until: datetime | None = None
+        """Time of the last frame of open tracks: no earlier frame may follow."""
         self._tracks = tracks
         self._sink = sink
         self._lock = threading.Lock()
         self._alone = threading.Lock()
         self._unrecorded: deque[Sighting] = deque(maxlen=_MOST_UNRECORDED)
         self._unknown: dict[str, Sighting] = {}
+        self._searched = time.monotonic()
         self._frames = 0
         self._dropped = 0
         self._open = 0
@@ -74,6 +79,11 @@ class WatchedCamera:
     def counts(self) -> FrameCounts:
         """The counts so far."""
         return FrameCounts(self._frames, self._dropped, self._open, self.last_frame_at)
+
+    @property
+    def idle_seconds(self) -> float:
+        """Seconds since the last frame was searched."""
+        return time.monotonic() - self._searched
 
     def drop(self, frames: int = 1) -> None:
         """Count frames that are not searched."""
@@ -86,6 +96,7 @@ class WatchedCamera:
         """
         with self._lock:
             self._frames += 1
+            self._searched, self.searched_until = time.monotonic(), frame.at
             decided = self._tracks.see(frame.image, frame.at)
             open_tracks = self._tracks.open_tracks
             self._open = len(open_tracks)
@@ -106,8 +117,8 @@ class WatchedCamera:
     def finish(self) -> None:
         """End all tracks, and record their last decisions."""
         with self._lock:
-            decided = self._tracks.finish(self.last_frame_at or datetime.now(UTC))
-            self._open = 0
+            decided = self._tracks.finish(self.searched_until or datetime.now(UTC))
+            self._open, self.searched_until = 0, None
             self._record(decided)
             self._remember(decided, frozenset())
 

@@ -44,6 +44,15 @@ def test_frames_that_come_too_fast_or_late_are_dropped(door, watched):
     assert watched.counts.dropped == 2
 
 
+def test_a_clock_that_was_set_back_counts_once_the_tracks_have_ended(door, watched):
+    now = datetime.now(UTC)
+    posted = posting(watched)
+    assert posted.post(door, [PHOTO], [now]).codes == [None]
+    assert posted.post(door, [PHOTO], [now - timedelta(hours=1)]).codes == ["too_late"]
+    watched.finish()
+    assert posted.post(door, [PHOTO], [now - timedelta(hours=1)]).codes == [None]
+
+
 def test_a_photo_that_is_none_has_its_code(door, watched):
     assert posting(watched).post(door, [b"text", PHOTO]).codes == ["not_an_image", None]
 

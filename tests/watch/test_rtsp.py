@@ -57,7 +57,7 @@ def test_a_camera_is_watched_and_watched_again_after_it_was_lost(video):
     with camera(video, port):
         numbers = [number_of(each) for each, _ in zip(frames(port), range(20), strict=False)]
     assert numbers == pytest.approx(sorted(numbers), abs=1)
-    assert len(set(numbers)) > 10
+    assert len(set(numbers)) > 5  # frames that come at once, after a pause, are skipped
 
 
 @pytest.mark.parametrize("access", [{"password": "wrong"}, {"path": "garden"}])
