@@ -88,7 +88,7 @@ def test_every_service_is_contained(name):
 
 def test_only_this_machine_reaches_what_is_published():
     published = [port for each in SERVICES.values() for port in each.get("ports", [])]
-    assert len(published) == 4
+    assert len(published) == 6
     for port in published:
         assert re.fullmatch(r"\$\{PUBLISH_\w+:-127\.0\.0\.1:\d+\}:\d+", port)
 

@@ -11,6 +11,7 @@ from queue import Queue
 import httpx2
 
 from app.cli.demo import serving
+from app.notify.mqtt.topics import Topics
 from tests.docs.examples import examples
 from tests.docs.stand_ins import StandIn, served
 from tests.mosquitto import DEADLINE_S, Subscriber, broker_in
@@ -103,3 +104,12 @@ def test_people_are_named_in_frigate(settings, faces_of, faceless, tmp_path):
             assert program.stdout.read().splitlines()[:2] == ["b unknown", "a Ada"]
     assert named == [("a", "Ada"), ("c", "Ada")]
     assert given == ["b", "a", "c"]
+
+
+def test_the_flow_for_node_red_is_complete():
+    [flow] = [json.loads(each.text) for each in examples("docs/cameras.md") if "mqtt-broker" in each.text]
+    nodes = {each["id"]: each for each in flow}
+    assert len(nodes) == len(flow)
+    wired = {target for each in flow for wires in each.get("wires", []) for target in wires}
+    assert wired <= nodes.keys()
+    assert nodes["arcid-seen"]["topic"] == Topics("arcid").sighting("+").replace("%2B", "+")

@@ -6,6 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from sqlalchemy import Engine, select
 from sqlalchemy.orm import Session
 
+from app.database.camera_table import CameraTable
 from app.database.tables import CollectionTable, IdentityTable
 from app.notify.destination import DestinationKind
 from app.notify.destination_store import DestinationStore
@@ -14,15 +15,15 @@ from app.notify.mqtt.sender import MqttSender
 from app.periodic_worker import PeriodicWorker
 
 _EVERY_S = 5.0
-_PEOPLE_EVERY_S = 600.0
+_CHECK_EVERY_S = 600.0
 _AT_ONCE = 500
 
 
 class MqttKeeper(PeriodicWorker):
     """A thread that keeps a connection to each enabled destination, so that its status is `online` from the start.
 
-    It also deletes what brokers retain about people who are not enrolled any more, even if the destination gets no
-    events about people.
+    It also deletes what brokers retain about deleted cameras, and about people who are not enrolled any more, even if
+    the destination gets no events about people.
     """
 
     def __init__(
@@ -32,26 +33,36 @@ class MqttKeeper(PeriodicWorker):
         sender: MqttSender,
         *,
         every: float = _EVERY_S,
-        people_every: float = _PEOPLE_EVERY_S,
+        check_every: float = _CHECK_EVERY_S,
     ) -> None:
         super().__init__("mqtt", every=every)
         self._engine = engine.execution_options(is_reader=True)
         self._store = store
         self._sender = sender
-        self._people_every = people_every
-        self._people_at = time.monotonic()
+        self._check_every = check_every
+        self._check_at = time.monotonic()
+        self._cameras: set[str] = set()
 
     def step(self) -> None:
-        """Connect to new destinations, disconnect from deleted ones, and look for deleted people if it is time."""
+        """Connect to new destinations, disconnect from deleted ones, and look for deleted people and cameras."""
         self._sender.keep(self._store.urls(DestinationKind.MQTT))
-        if time.monotonic() >= self._people_at:
-            self._people_at = time.monotonic() + self._people_every
+        cameras = self._stored_cameras()
+        is_due = time.monotonic() >= self._check_at
+        if is_due or self._cameras - cameras:
+            self._sender.keep_cameras(cameras)
+        self._cameras = cameras
+        if is_due:
             self._sender.keep_people(self._known)
+            self._check_at = time.monotonic() + self._check_every
 
     def stop(self) -> None:
         """Stop, and close all connections."""
         super().stop()
         self._sender.close()
+
+    def _stored_cameras(self) -> set[str]:
+        with Session(self._engine) as session:
+            return set(session.scalars(select(CameraTable.camera_id)))
 
     def _known(self, people: Collection[Person]) -> set[Person]:
         """Return those of these people who are enrolled."""

@@ -87,6 +87,14 @@ class MqttPublisher:
                 messages += self._discovery.without_camera(camera)
             self._clear(messages)
 
+    def keep_cameras(self, cameras: Collection[str]) -> None:
+        """Delete what the broker retains about other cameras than these."""
+        with self._lock:
+            topics = self._connection.retained([self._topics.every_camera], self._seconds)
+        found = {self._topics.camera_in(topic) for topic in topics}
+        for camera in found - {None, *cameras}:
+            self.forget_camera(str(camera))
+
     def forget_all(self) -> None:
         """Delete everything that the broker retains below the prefix, and Home Assistant's devices; then disconnect.
 

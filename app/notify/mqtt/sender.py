@@ -53,10 +53,13 @@ class MqttSender:
 
     def keep_people(self, known: Callable[[Collection[Person]], Collection[Person]]) -> None:
         """Delete what brokers retain about people whom `known` does not return. A broker without an answer is left."""
-        with self._lock:
-            publishers = dict(self._publishers)
-        for (destination_id, _), publisher in publishers.items():
+        for destination_id, publisher in self._opened():
             self._try(destination_id, partial(publisher.keep_people, known))
+
+    def keep_cameras(self, cameras: Collection[str]) -> None:
+        """Delete what brokers retain about other cameras than these. A broker without an answer is left."""
+        for destination_id, publisher in self._opened():
+            self._try(destination_id, partial(publisher.keep_cameras, cameras))
 
     def close(self) -> None:
         """Publish `offline` everywhere, and disconnect."""
@@ -65,6 +68,10 @@ class MqttSender:
             self._publishers.clear()
         for each in publishers:
             each.close()
+
+    def _opened(self) -> list[tuple[str, MqttPublisher]]:
+        with self._lock:
+            return [(destination_id, publisher) for (destination_id, _), publisher in self._publishers.items()]
 
     def _publisher(self, destination_id: str, url: str) -> MqttPublisher:
         address = self._address(url)

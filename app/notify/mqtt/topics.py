@@ -3,7 +3,7 @@
 import hashlib
 import re
 from dataclasses import dataclass
-from urllib.parse import quote
+from urllib.parse import quote, unquote
 
 _LEVEL = re.compile(r"[A-Za-z0-9_.~-]+")
 _UNSAFE = re.compile(r"[^A-Za-z0-9]+")
@@ -56,6 +56,16 @@ class Topics:
     def every_person(self) -> str:
         """Filter of the topics `person` of all people."""
         return f"{self.prefix}/person/+/+"
+
+    @property
+    def every_camera(self) -> str:
+        """Filter of the retained topics of all cameras."""
+        return f"{self.prefix}/camera/+/+"
+
+    def camera_in(self, topic: str) -> str | None:
+        """Return the camera of a topic; None: the topic is not of a camera."""
+        levels = topic.removeprefix(f"{self.prefix}/camera/").split("/")
+        return unquote(levels[0]) if topic.startswith(f"{self.prefix}/camera/") and len(levels) > 1 else None
 
     def image(self, camera: str) -> str:
         """Best shot of each person at a camera: JPEG."""

@@ -2,6 +2,7 @@
 
 import json
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 from sqlalchemy import delete
@@ -11,6 +12,7 @@ from app.database.outbox import EventKind, NewEvent
 from app.database.tables import IdentityTable
 from app.database.vault import Vault
 from app.errors import RequestInvalid, UrlNotAllowed
+from app.gallery.store.cameras import CameraRepository
 from app.gallery.store.identities import IdentityStore
 from app.notify.delivery_worker import DeliveryWorker
 from app.notify.destination import DestinationKind
@@ -22,6 +24,7 @@ from app.notify.mqtt.sender import MqttSender
 from tests.gallery.store.enrolling import D, enroll
 from tests.mosquitto import Subscriber, broker_in, retained
 from tests.notify.receivers import hurry, new_destination, new_queue
+from tests.watch.fakes import SETUP
 
 
 @pytest.fixture
@@ -34,7 +37,7 @@ def broker(tmp_path):
 def delivering(engine):
     """Run what a service runs; yield the keeper, whose steps the test takes."""
     sender = MqttSender(BrokerHosts(["127.0.0.1"]), seconds=5)
-    keeper = MqttKeeper(engine, DestinationStore(engine, Vault(engine)), sender, every=3600, people_every=0)
+    keeper = MqttKeeper(engine, DestinationStore(engine, Vault(engine)), sender, every=3600, check_every=0)
     worker = DeliveryWorker(
         Dispatcher(engine), new_queue(engine), {DestinationKind.MQTT: sender}, seconds=5, every=0.01
     )
@@ -103,6 +106,7 @@ def test_removed_people_leave_the_broker(engine, broker, removal):
     subscriber = Subscriber(broker.port, "arcid/events/#", "arcid/person/#")
     with delivering(engine):
         recognized(engine, "ada")
+        subscriber.until("arcid/person/home/ada")
         removed(engine, identity_id="ada", is_whole=False)
         subscriber.until("arcid/events/enrollment.removed")
         assert "Ada" in texts(broker)
@@ -118,7 +122,7 @@ def test_a_deleted_destination_leaves_nothing(engine, broker):
     subscriber = Subscriber(broker.port, "arcid/events/#")
     with delivering(engine) as keeper:
         recognized(engine, "ada")
-        subscriber.next()
+        subscriber.until("arcid/events/person.recognised")
         DestinationStore(engine, Vault(engine)).delete(destination.destination_id)
         keeper.step()
         assert retained(broker.port, "arcid/#", "homeassistant/#") == {}
@@ -155,3 +159,23 @@ def test_origins_have_no_password():
         sender.origin("mqtt://other.lan")
     with pytest.raises(RequestInvalid):
         sender.origin("https://other.lan")
+
+
+def test_a_deleted_camera_leaves_the_broker(engine, broker):
+    IdentityStore(engine).create_collection(SETUP.collection, model="net", dimension=D)
+    cameras = CameraRepository(engine, Vault(engine))
+    for each in ("door", "gate"):
+        cameras.create(replace(SETUP, camera_id=each), most=2)
+    mqtt_destination(engine, broker)
+    subscriber = Subscriber(broker.port, "arcid/camera/+/sighting")
+    with delivering(engine) as keeper:
+        for each in ("door", "gate"):
+            recognized(engine, "ada", camera=each)
+            subscriber.next()
+        keeper.step()
+        cameras.delete("gate")
+        keeper.step()
+        left = retained(broker.port, "arcid/camera/#", "homeassistant/binary_sensor/#")
+    subscriber.close()
+    assert {topic for topic in left if topic.startswith("arcid")} == {"arcid/camera/door/status"}
+    assert not [topic for topic, payload in left.items() if b"gate" in payload]
