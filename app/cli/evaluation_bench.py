@@ -14,12 +14,13 @@ from app.cli.counting import counting
 from app.cli.output import Console, show
 from app.config import Settings, read_settings
 from app.evaluation.embeddings import EmbeddingCache, PhotoEmbedder, save_embeddings
+from app.evaluation.pipeline import Pipeline
 from app.evaluation.report import Report, to_json
 from app.evaluation.values import EmbeddedPhotos, Photo
 from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.vision.imaging.decode import Limits, decode
 from app.wiring.batching import threads_of
-from app.wiring.evaluation import open_pipeline
+from app.wiring.evaluation import open_pipeline, open_video_pipelines
 
 _THUMBNAIL = 96  # pixels of the shorter side
 
@@ -54,12 +55,22 @@ def settings_with(pack: str | None, detector: str | None, *, flip: bool | None) 
 @contextmanager
 def open_bench(settings: Settings, *, is_aligned: bool, is_degraded: bool, is_cached: bool) -> Iterator[Bench]:
     """Open the networks and the cache."""
-    pipeline = open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded)
+    yield _bench(settings, open_pipeline(settings, is_aligned=is_aligned, is_degraded=is_degraded), is_cached=is_cached)
+
+
+@contextmanager
+def open_video_bench(settings: Settings, *, is_cached: bool) -> Iterator[tuple[Bench, Bench]]:
+    """Open the networks and the caches: for photos, and for frames of a camera."""
+    photos, frames = (_bench(settings, each, is_cached=is_cached) for each in open_video_pipelines(settings))
+    yield photos, frames
+
+
+def _bench(settings: Settings, pipeline: Pipeline, *, is_cached: bool) -> Bench:
     cache = EmbeddingCache(settings.data_dir / "evaluation" / pipeline.key) if is_cached else None
     embedder = PhotoEmbedder(
         pipeline.enroll, threads=threads_of(settings), cache=cache, scoring=scoring_of(pipeline.calibration)
     )
-    yield Bench(embedder, pipeline.setup, pipeline.calibration)
+    return Bench(embedder, pipeline.setup, pipeline.calibration)
 
 
 def thumbnails(report: Report, embedded: EmbeddedPhotos) -> dict[str, bytes]:

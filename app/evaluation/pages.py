@@ -26,14 +26,16 @@ def rows(report: Report) -> list[tuple[str, str, str, str]]:
     lines = []
     for key, title in _SINGLE_FIGURES.items():
         if report.get(key) is not None:
-            lines.append((title, _number(report[key]), _interval(report[f"{key}_interval"]), ""))
+            lines.append((title, number_text(report[key]), interval_text(report[f"{key}_interval"]), ""))
     for key, (title, name) in _FIGURE_GROUPS.items():
         for rate, figure in report.get(key, {}).items():
             if "note" in figure:
                 lines.append((f"{title} {rate}", figure["note"], "", ""))
             else:
-                threshold = _number(figure["threshold"]) if "threshold" in figure else ""
-                lines.append((f"{title} {rate}", _number(figure[name]), _interval(figure["interval"]), threshold))
+                threshold = number_text(figure["threshold"]) if "threshold" in figure else ""
+                lines.append(
+                    (f"{title} {rate}", number_text(figure[name]), interval_text(figure["interval"]), threshold)
+                )
     return lines + _check_rows(report) + _discard_rows(report.get("error_versus_discard", {"points": []}))
 
 
@@ -47,7 +49,7 @@ def of_pairs(report: Report, pairs: Pairs, verified: VerificationResult, thumbna
     page.table(
         ("fold", "accuracy", "threshold of the other folds"),
         [
-            (str(number), _number(accuracy), _number(threshold))
+            (str(number), number_text(accuracy), number_text(threshold))
             for number, (accuracy, threshold) in enumerate(thresholds, 1)
         ],
     )
@@ -84,9 +86,9 @@ def _check_rows(report: Report) -> list[tuple[str, str, str, str]]:
     return [
         (
             f"{kind.upper()} at the calibration's {asked}",
-            rate.get("note") or f"{_number(rate['observed'])} ({rate['over_asked']:.2g} times)",
-            _interval(rate["interval"]),
-            _number(rate["threshold"]),
+            rate.get("note") or f"{number_text(rate['observed'])} ({rate['over_asked']:.2g} times)",
+            interval_text(rate["interval"]),
+            number_text(rate["threshold"]),
         )
         for kind, rates in report.get("calibration_check", {}).items()
         for asked, rate in (rates or {}).items()
@@ -98,9 +100,9 @@ def _discard_rows(curve: Report) -> list[tuple[str, str, str, str]]:
     return [
         (
             f"FNMR without the worst {100 * point['discarded']:g} %",
-            _number(point["fnmr"]),
-            _interval(point["interval"]),
-            _number(curve["threshold"]),
+            number_text(point["fnmr"]),
+            interval_text(point["interval"]),
+            number_text(curve["threshold"]),
         )
         for point in curve["points"]
     ]
@@ -157,12 +159,14 @@ def flatten(values: dict[str, Any]) -> list[tuple[str, Any]]:
 
 
 def _cell(value: Any) -> str:
-    return _number(value) if isinstance(value, float) else str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
-def _number(value: float) -> str:
+def number_text(value: float) -> str:
+    """Return a figure as text."""
     return f"{value:.5f}"
 
 
-def _interval(interval: Sequence[float] | None) -> str:
-    return f"{interval[0]:.5f} .. {interval[1]:.5f}" if interval else ""
+def interval_text(ends: Sequence[float] | None) -> str:
+    """Return an interval as text; empty without one."""
+    return f"{ends[0]:.5f} .. {ends[1]:.5f}" if ends else ""

@@ -12,6 +12,7 @@ from app.evaluation.values import EmbeddedFace, EmbedPhoto
 from app.recognition.analysis import Analysis
 from app.recognition.decisions.calibration.error_rates import Calibration
 from app.vision.alignment import ARCFACE_TEMPLATE, CROP_SIDE
+from app.vision.detection.main_face import most_prominent_first
 from app.vision.embedding import Embedder
 from app.vision.imaging.decode import Limits, decode
 from app.vision.quality import SignNetworks, judge, measure
@@ -51,6 +52,28 @@ class PhotoEmbedding:
         if not faces:
             raise NoFace
         face = faces[0]  # the most prominent
+        score = judge(face.measures, face.norm, self.typical_norm).score
+        return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)
+
+
+@dataclass(frozen=True, slots=True)
+class FrameEmbedding:
+    """Embeds the most prominent face of a camera's frame, as for tracks; raises NoFace if the frame shows none."""
+
+    analysis: Analysis
+    limits: Limits
+    is_flip_averaged: bool
+    typical_norm: float | None
+
+    def __call__(self, data: bytes) -> EmbeddedFace:
+        """Return the face of a frame."""
+        image = decode(data, self.limits)
+        found = self.analysis.detect_in_frame(image)
+        certain = [each for each in found if each.score >= self.analysis.frames.certain]
+        main = most_prominent_first(certain, image.pixels.shape)[:1]
+        if not main:
+            raise NoFace
+        (face,) = self.analysis.embed_in_frame(image, main, is_flip_averaged=self.is_flip_averaged)
         score = judge(face.measures, face.norm, self.typical_norm).score
         return EmbeddedFace(face.vector * np.float32(face.norm), face.norm, face.detection.box, score)
 

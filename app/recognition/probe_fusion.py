@@ -1,6 +1,7 @@
-"""Fusion of several photos of one probe into one vector. Pure."""
+"""Fusion of several photos of one probe, or of the faces of a track, into one vector. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,6 +10,10 @@ from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
 from app.recognition.identity_consistency import PROBE_FACES, assess_consistency, least_similarity
 from app.types import Floats
+
+TRACK_FACES: Final = 3
+"""Faces of a track that are fused, the best ones. Frames of one scene differ in little but their blur and noise, so the
+worse ones add errors and no evidence (docs/adr/0024-one-decision-per-track.md)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,3 +55,10 @@ def fuse(vectors: Floats, qualities: Floats, policy: Policy) -> FusedProbe:
         kept[~consistency.fits],
         is_agreed=consistency.is_majority,
     )
+
+
+def fuse_track(vectors: Floats, qualities: Floats, policy: Policy) -> FusedProbe:
+    """Fuse the best faces of a track, as `fuse` does; the others are in none of the lists."""
+    best = np.sort(np.argsort(-qualities, kind="stable")[:TRACK_FACES])
+    fused = fuse(vectors[best], qualities[best], policy)
+    return replace(fused, used=best[fused.used], poor=best[fused.poor], mismatched=best[fused.mismatched])

@@ -13,7 +13,7 @@ from app.recognition.decisions.calibration.templates import independent_faces
 from app.recognition.decisions.policy import Outcome, Policy
 from app.recognition.liveness.decisions import LivenessDecision, is_attack, worst_liveness
 from app.recognition.liveness.gate import UNCHECKED, LivenessCheck
-from app.recognition.probe_fusion import FusedProbe, fuse
+from app.recognition.probe_fusion import FusedProbe, fuse, fuse_track
 from app.types import Floats
 from app.vision.liveness import fused as fused_evidence
 from app.vision.quality import Quality
@@ -120,7 +120,7 @@ def read_probe(
     if not faces:
         raise errors[0]
     numbers = list(faces)
-    fused = _fused(list(faces.values()), policy)
+    fused = fuse(*_arrays(list(faces.values()), policy), policy)
     best = _best(list(faces.values()), fused)
     errors |= _left_out(fused, numbers)
     results = [_result(number, faces.get(number), errors.get(number)) for number in range(len(photos))]
@@ -135,21 +135,20 @@ def read_probe(
 
 
 def track_probe(faces: Sequence[Face], policy: Policy, check: LivenessCheck = UNCHECKED) -> Probe:
-    """Return the probe of the faces of a track, fused as those of several photos.
+    """Return the probe of the faces of a track: the best ones (`fuse_track`), fused as those of several photos.
 
     The faces of a track resemble each other more than photos of other days. So they count as fewer `faces`
     (`independent_faces`). Their liveness is decided once, on the evidence of all of them.
     """
     judged = [JudgedFace(face, policy.quality(face)) for face in faces]
-    fused = _fused(judged, policy)
+    fused = fuse_track(*_arrays(judged, policy), policy)
     used = [judged[place] for place in fused.used]
     best = max(used, key=lambda each: each.quality.score)
     evidence = fused_evidence([each.liveness for each in faces if each.liveness is not None])
     decision = check.decide(replace(best.face, liveness=evidence))
-    vectors = np.stack([policy.vector(each.face) for each in used])
     return Probe(
         fused.vector,
-        independent_faces(vectors, np.array([each.quality.score for each in used], np.float32)),
+        independent_faces(*_arrays(used, policy)),
         replace(best, liveness=decision),
         policy.is_poor(best.quality),
         fused.is_agreed,
@@ -157,9 +156,10 @@ def track_probe(faces: Sequence[Face], policy: Policy, check: LivenessCheck = UN
     )
 
 
-def _fused(faces: Sequence[JudgedFace], policy: Policy) -> FusedProbe:
+def _arrays(faces: Sequence[JudgedFace], policy: Policy) -> tuple[Floats, Floats]:
+    """Return the vectors (n, d) and qualities (n,) of faces."""
     vectors = np.stack([policy.vector(each.face) for each in faces])
-    return fuse(vectors, np.array([each.quality.score for each in faces], np.float32), policy)
+    return vectors, np.array([each.quality.score for each in faces], np.float32)
 
 
 def _best(faces: Sequence[JudgedFace], fused: FusedProbe) -> JudgedFace:

@@ -7,7 +7,8 @@ from app.config import Settings
 from app.evaluation.degradation import degrade
 from app.evaluation.ijb_faces import EmbedCrops
 from app.evaluation.liveness.photo_scoring import LivenessPipeline, LivenessScoring
-from app.evaluation.pipeline import CropEmbedding, PhotoEmbedding, Pipeline
+from app.evaluation.pipeline import CropEmbedding, FrameEmbedding, PhotoEmbedding, Pipeline
+from app.evaluation.video.simulation import VERSION as SIMULATION_VERSION
 from app.recognition.decisions.calibration.error_rates import Calibration, scoring_of
 from app.types import Floats, Pixels
 from app.vision.imaging.decode import Limits
@@ -42,6 +43,35 @@ def open_pipeline(settings: Settings, *, is_aligned: bool, is_degraded: bool = F
     if is_degraded:
         return Pipeline(lambda data: enroll(degrade(data, limits, is_size_kept=is_aligned)), setup, calibration)
     return Pipeline(enroll, setup, calibration)
+
+
+def open_video_pipelines(settings: Settings) -> tuple[Pipeline, Pipeline]:
+    """Open the networks for photos, which are enrolled, and for the frames of a camera.
+
+    Raises NetworkError's children and SettingsInvalid.
+    """
+    packs = open_packs(settings)
+    models = ModelLoader(settings, packs)
+    is_flip_averaged, network = settings.inference.flip, models.served[0]
+    calibration = models.calibrations(network).shipped(is_flip_averaged=is_flip_averaged)
+    typical_norm = calibration.typical_norm if calibration else None
+    analysis = models.default_analysis()
+    setup = _setup(settings, packs, models, calibration)
+    setup |= {"detector": network.detector, "detection": settings.detection.model_dump()}
+    setup["sha256"] |= detector_sha256s(packs, network.detector)
+    limits = Limits(settings.limits.photo_bytes, settings.limits.photo_pixels)
+    return (
+        Pipeline(
+            PhotoEmbedding(analysis, is_flip_averaged, typical_norm),
+            setup | {"aligned": False, "degraded": False},
+            calibration,
+        ),
+        Pipeline(
+            FrameEmbedding(analysis, limits, is_flip_averaged, typical_norm),
+            setup | {"effort": settings.effort.value, "frames": SIMULATION_VERSION},
+            calibration,
+        ),
+    )
 
 
 def open_crop_embedding(settings: Settings) -> tuple[EmbedCrops, dict[str, Any]]:

@@ -103,3 +103,26 @@ def test_templates_of_ijb(evaluate, faces_of, tmp_path):
     (tmp_path / "images" / "3.png").unlink()
     with pytest.raises(EvaluationInvalid, match=r"lacks 1 of the photos, for example 3\.png"):
         evaluate(*words)
+
+
+def test_tracks_of_a_simulated_camera(evaluate, faces_of, faceless, tmp_path):
+    for person, photo in zip(NAMES, faces_of, strict=False):
+        (tmp_path / "people" / person).mkdir(parents=True)
+        (tmp_path / "people" / person / "1.jpg").write_bytes(photo)
+    for person, photo in zip(NAMES[:3], faces_of, strict=False):
+        (tmp_path / "people" / person / "2.jpg").write_bytes(mirrored(photo))
+    (tmp_path / "people" / "nobody").mkdir()
+    (tmp_path / "people" / "nobody" / "1.png").write_bytes(faceless)
+    out = tmp_path / "out"
+    output = evaluate("video", "--images", tmp_path / "people", "--out", out, "--frames", 2, "--bootstrap", 20)
+    assert "FNIR at the calibration's 1e-2, track" in output
+    report = json.loads((out / "report.json").read_text())
+    assert report["kind"] == "video"
+    assert report["tracks"]["enrolled_people"] == 3
+    assert report["tracks"]["strangers"] == 3
+    assert report["tracks"]["frames_a_track"] == 2
+    assert report["photos"] == 12
+    missed = report["observed_fpir"]["1e-2"]["missed"]
+    assert 0 <= missed["track"]["fnir"] <= 1
+    assert report["fnir_at_fpir"]["track"]["1e-2"]["fnir"] is None
+    assert (out / "report.html").is_file()

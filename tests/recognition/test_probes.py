@@ -8,8 +8,8 @@ from app.recognition.decisions.matching import template_of
 from app.recognition.decisions.policy import Policy
 from app.recognition.enrollment import EnrollmentService
 from app.recognition.identification import IdentificationService
-from app.recognition.probe_fusion import fuse
-from app.recognition.probes import read_probe
+from app.recognition.probe_fusion import fuse, fuse_track
+from app.recognition.probes import read_probe, track_probe
 from app.recognition.verification import VerificationService
 from tests.recognition.fakes import BLUE, GREEN, PINK, RED, WHITE, blurred, calibration, photo, vector_of
 
@@ -176,3 +176,21 @@ def test_an_unknown_collection(analysis, enrolled):
     service = IdentificationService(lambda _: analysis, enrolled, lambda _: POLICY)
     with pytest.raises(CollectionUnknown):
         service.identify_person([photo(RED)], collection="nowhere", top_k=5)
+
+
+# Tracks
+
+
+def test_only_the_best_faces_of_a_track_are_fused():
+    colours = [RED, PINK, GREEN, (255, 30, 30), BLUE]
+    vectors = np.stack([vector_of(colour) for colour in colours])
+    probe = fuse_track(vectors, np.array([0.9, 0.8, 0.3, 0.7, 0.2], np.float32), POLICY)
+    assert (probe.used.tolist(), probe.poor.tolist(), probe.mismatched.tolist()) == ([0, 1, 3], [], [])
+    swapped = fuse_track(vectors, np.array([0.8, 0.9, 0.85, 0.1, 0.2], np.float32), POLICY)
+    assert (swapped.used.tolist(), swapped.mismatched.tolist(), swapped.is_agreed) == ([0, 1], [2], True)
+
+
+@pytest.mark.parametrize(("colours", "least", "most"), [([RED] * 3, 1, 1.001), ([RED, PINK, PINK], 1, 2)])
+def test_alike_faces_count_as_few(analysis, colours, least, most):
+    faces = [analysis.analyse(photo(colour), is_flip_averaged=False)[0] for colour in colours]
+    assert least <= track_probe(faces, POLICY).faces <= most

@@ -9,6 +9,7 @@ from app.recognition.decisions.calibration.templates import (
     TemplateComparisons,
     TemplateScale,
     comparisons_among,
+    independent_faces,
     stranger_rate,
 )
 from app.recognition.decisions.scoring import AS_STORED
@@ -76,3 +77,31 @@ def test_the_scale_is_a_line_and_its_inverse(similarity, faces, probes):
 def test_a_search_counts_the_mean_number_of_faces():
     assert comparisons_among(4, 10, 3) == TemplateComparisons(4, 2.5, 3)
     assert comparisons_among(0, 0) == TemplateComparisons(0, 1, 1)
+
+
+# Faces that are not independent
+
+
+@pytest.mark.parametrize("faces", [1, 2, 5, 10])
+def test_copies_of_a_face_are_one_independent_face(faces):
+    vectors = np.tile(np.eye(4, dtype=np.float32)[0] * 3, (faces, 1))  # the length does not matter
+    assert independent_faces(vectors, np.full(faces, 0.5, np.float32)) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("faces", [2, 5, 10])
+def test_photos_of_a_person_are_as_many_independent_faces(faces):
+    """Each face is the person (a similarity of 0.7 between two of them) and a separate part."""
+    vectors = np.hstack([np.full((faces, 1), 0.7**0.5), 0.3**0.5 * np.eye(faces)]).astype(np.float32)
+    assert independent_faces(vectors, np.full(faces, 0.5, np.float32)) == pytest.approx(faces, rel=1e-3)
+
+
+def test_faces_of_one_scene_are_in_between():
+    vectors = np.hstack([np.full((10, 1), 0.9**0.5), 0.1**0.5 * np.eye(10)]).astype(np.float32)
+    qualities = np.full(10, 0.5, np.float32)
+    assert 1 < independent_faces(vectors, qualities) < 2
+    unlike = np.eye(10, dtype=np.float32)
+    assert independent_faces(unlike, qualities) == pytest.approx(10)
+
+
+def test_repeated_comparisons_count_as_more():
+    assert TemplateComparisons(8, 2, 3).repeated(1.5) == TemplateComparisons(12, 2, 3)

@@ -1,0 +1,1 @@
+"""Evaluation of tracks: simulated frames of a camera, one decision a track."""
