@@ -49,6 +49,7 @@ from app.transfer.job_requests import JobRequests, may_have_archive
 from app.transfer.job_sources import JobSources
 from app.transfer.job_work import JobWork
 from app.transfer.photo_import import give_way
+from app.transfer.unknown_photos import UnknownPhotos
 from app.wiring.accounts import Accounts
 from app.wiring.batching import threads_of
 from app.wiring.notifying import Notifying
@@ -290,6 +291,7 @@ class Container(Accounts, Notifying, Watching):
             threads_of(self.settings),
             self.settings.limits.photo_bytes,
             self.unknown_grouping,
+            partial(UnknownPhotos, self.identification, self.unknown_faces),
         )
 
     @cached_property

@@ -13,6 +13,7 @@ from app.database.scrubbing import Scrubber
 from app.errors import PhotoRefused, UnknownFacesOff
 from app.gallery.gallery import Gallery
 from app.gallery.store.crops import CropSealer
+from app.gallery.store.rows import switched
 from app.gallery.store.unknown.faces import UnknownFaceStore
 from app.gallery.store.unknown.sealing import unknown_crop_context
 from app.gallery.store.unknown.values import FaceOrigin, NewUnknownFace
@@ -130,7 +131,19 @@ class UnknownFaceService:
         `photos` are those that were identified: one, several of one person, or many (`Identification.answers`). Raises
         as `require` and `remember` do.
         """
-        collection, now = self.require(name), datetime.now(UTC)
+        collection = self.require(name)
+        return self.remember(collection, self.unknown_in(collection, photos, identification), origin=origin)
+
+    def unknown_in(
+        self, collection: Collection, photos: Sequence[bytes | PhotoRefused], identification: Identification
+    ) -> list[UnknownFace]:
+        """Return the faces of an identification that match nobody and are not attacks.
+
+        Raises CollectionSwitched if the identification was made with another network than the collection's.
+        """
+        if identification.model != collection.model:
+            raise switched(collection)
+        now = datetime.now(UTC)
         unknown: list[UnknownFace] = []
         for shown, result in _results(photos, identification):
             image_sha256 = hashlib.sha256(shown).hexdigest()
@@ -139,7 +152,11 @@ class UnknownFaceService:
                 for place, each in enumerate(result.faces)
                 if each.verdict is Outcome.NO_MATCH and not is_attack(each.liveness)
             ]
-        return self.remember(collection, unknown, origin=origin)
+        return unknown
+
+    def has_photo(self, collection: Collection, image_sha256: str) -> bool:
+        """Return whether faces of this exact photo are kept."""
+        return self._store.has_photo(collection, image_sha256)
 
     def remember_photo(
         self,

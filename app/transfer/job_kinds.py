@@ -30,11 +30,15 @@ IMPORTS = (JobKind.IMPORT.value, JobKind.IMPORT_ARCHIVE.value, JobKind.IMPORT_EM
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportParameters:
-    """Parameters of an import of photos. `upload` is the id of an uploaded file, `path` a path in the import folder."""
+    """Parameters of an import of photos. `upload` is the id of an uploaded file, `path` a path in the import folder.
+
+    With `unknown`, nobody is enrolled: faces that match nobody are kept.
+    """
 
     collection: str
     face: FaceChoice
     flat: bool
+    unknown: bool | None = None
     encoding: Encoding | None = None
     upload: str | None = None
     path: str | None = None

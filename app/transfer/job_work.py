@@ -34,6 +34,7 @@ from app.transfer.job_kinds import (
 )
 from app.transfer.job_sources import JobSources
 from app.transfer.photo_import import PhotoImport
+from app.transfer.unknown_photos import UnknownPhotos, remembered
 
 CROP_MISSING = "crop_missing"
 _MOST_IN_RESULT = 100  # faces without a crop
@@ -57,6 +58,7 @@ class JobWork:
     threads: int
     photo_bytes: int
     grouping: UnknownGroupingService
+    unknown_photos: Callable[[str], UnknownPhotos]
 
     def by_kind(self) -> Mapping[str, Work]:
         """Return the work of each kind, for the runner of jobs."""
@@ -73,10 +75,18 @@ class JobWork:
 
     def import_photos(self, parameters: ImportParameters, progress: Progress) -> Result:
         """Import photos, on threads that give way to requests."""
+        if parameters.unknown:
+            return self._keep_unknown(parameters, progress)
         bulk = BulkEnrollment(self.enrollment, self.gallery, parameters.collection, parameters.face)
         photo_import = PhotoImport(bulk, threads=self.threads, most_bytes=self.photo_bytes, is_polite=True)
         with self.sources.open_photos(parameters) as source:
             return photo_import.run(source, progress)
+
+    def _keep_unknown(self, parameters: ImportParameters, progress: Progress) -> Result:
+        unknown = self.unknown_photos(parameters.collection)
+        photo_import = PhotoImport(unknown, threads=self.threads, most_bytes=self.photo_bytes, is_polite=True)
+        with self.sources.open_photos(parameters) as source:
+            return remembered(photo_import.run(source, progress))
 
     def import_archive(self, parameters: ArchiveImportParameters, progress: Progress) -> Result:
         """Import an archive."""

@@ -1,6 +1,7 @@
 import pytest
 
 from tests.api.test_errors import expect
+from tests.api.test_jobs import ended, zipped
 
 ROOT = "/collections/visitors"
 
@@ -90,3 +91,19 @@ def test_a_group_is_enrolled_over_the_api(client, visitors, group_photo, faces_o
     added = client.post(f"{ROOT}/groups/{third}/add", json={"identity_id": "ada", "on_mismatch": "allow"})
     assert added.json()["identity_id"] == "ada"
     assert client.delete(f"{ROOT}/identities/ada").json()["enrollment_answers"] == 2
+
+
+def test_photos_without_names_are_imported_and_grouped(client, visitors, group_photo, portrait):
+    photos = zipped({"2026/group.jpg": group_photo, "2026/one.png": portrait, "2026/two.txt": b"no photo"})
+    fields = {"kind": "import", "collection": "visitors", "unknown": "true"}
+    for count, known in ((7, 0), (0, 2)):
+        job = client.post("/jobs", data=fields, files={"file": photos}).json()
+        result = ended(client, job["job_id"])["result"]
+        assert result == {"photos": 3, "remembered": count, "known": known, "refused": 1}
+    assert len(ungrouped(client)) == 7
+    grouping = client.post("/jobs", json={"kind": "group", "collection": "visitors"}).json()
+    assert ended(client, grouping["job_id"])["result"] == {
+        "faces": 7, "grouped": 0, "new_groups": 0, "embedded": 0, "deleted": 0
+    }  # fmt: skip
+    refused = client.post("/jobs", data={**fields, "collection": "default"}, files={"file": photos}).json()
+    assert ended(client, refused["job_id"])["failure"]["code"] == "unknown_faces_off"

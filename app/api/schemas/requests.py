@@ -228,6 +228,9 @@ class JobRequest(StrictSchema):
     model: Annotated[NetworkName | None, Field(description="The network that computed the embeddings.")] = None
     face: WhichFace = FaceChoice.MAIN
     flat: Annotated[bool, Field(description="Photos are person.jpg instead of person/photo.jpg.")] = False
+    unknown: Annotated[
+        bool, Field(description="Enroll nobody: keep the faces that match nobody, to be grouped and named.")
+    ] = False
     encoding: Annotated[
         Encoding | None,
         Field(description="Encoding of the CSV, or of names in the ZIP without a Unicode mark."),
@@ -249,7 +252,8 @@ class JobRequest(StrictSchema):
         """Return the parameters of this kind of import."""
         if self.kind == "import":
             encoding = {} if self.encoding is None else {"encoding": self.encoding.value}
-            return {"face": self.face.value, "flat": self.flat, **encoding}
+            unknown = {"unknown": True} if self.unknown else {}
+            return {"face": self.face.value, "flat": self.flat, **unknown, **encoding}
         return {"new_face_ids": self.new_face_ids} if self.kind == "import_archive" else {"model": self.model}
 
 

@@ -68,6 +68,8 @@ export type ImportPhotosOptions = InCollection & {
   face?: schema.FaceChoice | undefined;
   /** Photos are named person.jpg, without folders. */
   flat?: boolean | undefined;
+  /** Enroll nobody: keep the faces that match nobody. */
+  unknown?: boolean | undefined;
 };
 export type ImportArchiveOptions = InCollection & {
   /** Give faces new ids: needed to copy a collection within one database. */

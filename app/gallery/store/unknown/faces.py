@@ -51,6 +51,14 @@ class UnknownFaceStore:
         with Session(self._reading) as session:
             return _count(session, collection)
 
+    def has_photo(self, collection: Collection, image_sha256: str) -> bool:
+        """Return whether faces of this exact photo are stored."""
+        query = select(UnknownFaceTable.id).where(
+            UnknownFaceTable.collection_id == collection.key, UnknownFaceTable.image_sha256 == image_sha256
+        )
+        with Session(self._reading) as session:
+            return session.scalar(query.limit(1)) is not None
+
     def delete_expired(self, now: datetime, most_days: int) -> int:
         """Delete the faces whose time has ended, and groups without any, and return the number of faces.
 

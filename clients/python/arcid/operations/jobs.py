@@ -24,13 +24,20 @@ _MOST_AT_ONCE = 32_000_000  # bytes of a file that is sent in one request
 
 
 def import_photos(
-    source: Source, *, collection: str = "default", face: FaceChoice = "main", flat: bool = False
+    source: Source,
+    *,
+    collection: str = "default",
+    face: FaceChoice = "main",
+    flat: bool = False,
+    unknown: bool = False,
 ) -> Workflow[Job]:
     """Import photos from a ZIP of person/photo.jpg (with `flat`: person.jpg) or with a CSV, or from the server.
 
-    A large file is sent in parts, which continue after a broken connection.
+    A large file is sent in parts, which continue after a broken connection. With `unknown`, nobody is enrolled: the
+    service keeps the faces that match nobody.
     """
-    return _import("import", source, {"collection": collection, "face": face, "flat": flat})
+    options: dict[str, str | bool] = {"collection": collection, "face": face, "flat": flat}
+    return _import("import", source, options | ({"unknown": True} if unknown else {}))
 
 
 def import_archive(source: Source, *, collection: str = "default", new_face_ids: bool = False) -> Workflow[Job]:
