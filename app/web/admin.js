@@ -9,6 +9,7 @@ import { byId, make } from "./elements.js";
 import { t } from "./i18n.js";
 import { showKeys } from "./keys.js";
 import { attempt } from "./problems.js";
+import { showReviews } from "./reviews.js";
 import { showSightings } from "./sightings.js";
 import { addPanel, addressOf, show } from "./tabs.js";
 import { showTraffic } from "./traffic.js";
@@ -19,6 +20,7 @@ import { showTraffic } from "./traffic.js";
 const VIEWS = [
   { name: "collections", scope: "manage", fill: showCollections },
   { name: "sightings", scope: "manage", fill: showSightings },
+  { name: "reviews", scope: "manage", fill: showReviews },
   { name: "keys", scope: "admin", fill: showKeys },
   { name: "traffic", scope: "metrics", fill: showTraffic },
   { name: "calibration", scope: "recognise", fill: showCalibration },

@@ -17,6 +17,7 @@ export const GROUPS = [
   { name: "decide", fields: [{ name: "max_fpir", kind: "times" }, { name: "max_fmr", kind: "times" }, { name: "threshold", kind: "number", max: 1 }, { name: "impostors", kind: "select", values: ["", "any", "similar"] }, { name: "adaptive", kind: "check" }, { name: "liveness", kind: "select", values: ["off", "observe", "enforce"] }] },
   { name: "photos", fields: [{ name: "enroll_quality", kind: "number", max: 1 }, { name: "probe_quality", kind: "number", max: 1 }, { name: "on_duplicate", kind: "select", values: ["flag", "reject", "allow"] }, { name: "on_mismatch", kind: "select", values: ["flag", "reject", "allow"] }] },
   { name: "privacy", fields: [{ name: "keep_crops", kind: "check" }, { name: "require_consent", kind: "check" }, { name: "retention_days", kind: "number", max: 36_500 }, { name: "remember_unknown_days", kind: "number", max: 3650 }] },
+  { name: "review", fields: [{ name: "review", kind: "select", values: ["off", "possible", "all_matches"] }, { name: "reviewers", kind: "number", max: 2 }, { name: "review_days", kind: "number", max: 3650 }] },
   { name: "network", fields: [{ name: "detector", kind: "text", isFixed: true }, { name: "flip", kind: "check", isFixed: true }] },
 ];
 
@@ -59,7 +60,7 @@ function select(/** @type {Field} */ { name, values = [] }, /** @type {any} */ v
 function bounds(/** @type {Field} */ { kind, name, max = 0 }) {
   if (kind === "text") return { pattern: "[a-z0-9][a-z0-9_.\\-]*([+][a-z0-9][a-z0-9_.\\-]*)?", maxLength: 128 };
   if (kind === "times") return { min: 2, step: "any" };
-  return max > 1 ? { min: 1, max, step: 1 } : { min: name === "threshold" ? -1 : 0, max, step: "any", required: name.endsWith("quality") };
+  return max > 1 ? { min: 1, max, step: 1, required: name.startsWith("review") } : { min: name === "threshold" ? -1 : 0, max, step: "any", required: name.endsWith("quality") };
 }
 
 const shown = (/** @type {string} */ kind, /** @type {any} */ value) => (value === null ? "" : kind === "times" ? String(Number((1 / value).toPrecision(6))) : String(value));

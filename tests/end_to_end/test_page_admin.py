@@ -85,10 +85,10 @@ def test_views_that_the_key_does_not_allow(browser, guarded):
         sign_in(page, keys["manage"])
         page.get_by_role("heading", name="Your key does not open API keys").wait_for()
         links = page.locator(".admin-links a")
-        expect(links).to_have_text(["Collections", "Live", "API keys", "Jobs"])
+        expect(links).to_have_text(["Collections", "Live", "Review", "API keys", "Jobs"])
         links.first.click()
         page.locator(".entries", has_text="default").wait_for()
-        expect(links).to_have_text(["Collections", "Live", "Jobs"])
+        expect(links).to_have_text(["Collections", "Live", "Review", "Jobs"])
 
 
 # Collections
@@ -192,7 +192,7 @@ def test_a_refused_setting_says_why_and_keeps_what_was_typed(admin):
 def test_each_setting_is_explained_with_its_default(admin):
     with admin("collections/default") as page:
         settings = page.locator(".setting")
-        assert settings.count() == 15
+        assert settings.count() == 19
         for each in settings.all():
             control = each.locator("input, select")
             hint = page.locator(f"#{control.get_attribute('aria-describedby')}").inner_text()
