@@ -15,7 +15,7 @@ from app.recognition.clustering.separation import Separation
 from app.recognition.decisions.calibration.error_rates import RateCurve
 from app.types import Floats
 
-_AT_ONCE = 1 << 23  # similarities: 32 MB
+_AT_ONCE = 1 << 21  # similarities: 8 MB
 
 Marks = NDArray[np.bool_]
 
