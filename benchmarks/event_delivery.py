@@ -10,6 +10,7 @@ other event. An event may arrive again, but never after a later one of its colle
 """
 
 import argparse
+import math
 import os
 import random
 import shutil
@@ -20,7 +21,7 @@ import sys
 import tempfile
 import threading
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -211,8 +212,16 @@ def violations(received: list[dict[str, Any]], renames: dict[str, int]) -> list[
     return found + [f"{each}: no such collection" for each in first.keys() - renames.keys()]
 
 
-def run(kills: int, *, keys: int, has_mqtt: bool, folder: Path, report: Callable[[str], None] = print) -> list[str]:
-    """Kill processes in turn while clients work; return the violations."""
+def run(
+    kills: int,
+    *,
+    keys: int,
+    has_mqtt: bool,
+    folder: Path,
+    minutes: float = math.inf,
+    report: Callable[[str], None] = print,
+) -> list[str]:
+    """Kill processes in turn while clients work, at most for some minutes; return the violations."""
     stage, stop = Stage(folder, has_mqtt=has_mqtt), threading.Event()
     clients = [Renames(f"door-{number}", stage.url, stop) for number in range(keys)]
     try:
@@ -220,7 +229,7 @@ def run(kills: int, *, keys: int, has_mqtt: bool, folder: Path, report: Callable
         threads = [threading.Thread(target=each.run) for each in clients]
         for thread in threads:
             thread.start()
-        _kill_in_turn(stage, kills, report)
+        _kill_in_turn(stage, kills, time.monotonic() + 60 * minutes, report)
         stop.set()
         for thread in threads:
             thread.join()
@@ -230,14 +239,18 @@ def run(kills: int, *, keys: int, has_mqtt: bool, folder: Path, report: Callable
         stage.end()
 
 
-def _kill_in_turn(stage: Stage, kills: int, report: Callable[[str], None]) -> None:
+def _kill_in_turn(stage: Stage, kills: int, until: float, report: Callable[[str], None]) -> None:
+    done: Counter[str] = Counter()
     for number in range(kills):
+        if time.monotonic() > until:
+            break
         time.sleep(random.uniform(0, _LONGEST_LIFE_S))
         victim = stage.programs[number % len(stage.programs)]
         victim.kill()
         victim.start()
-        if number % 50 == 49:
-            report(f"{number + 1} kills")
+        done[victim.name] += 1
+    counts = ", ".join(f"{count} of the {name}" for name, count in done.items())
+    report(f"{done.total()} kills: {counts}")
 
 
 def _checked(stage: Stage, clients: list[Renames], report: Callable[[str], None]) -> list[str]:
@@ -299,13 +312,19 @@ def main() -> None:
     """Run the kills and print the outcome."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--kills", type=int, default=1000)
+    parser.add_argument("--minutes", type=float, default=math.inf, help="stop killing after this time")
     parser.add_argument("--keys", type=int, default=3, help="collections, each with an ordering key")
     parser.add_argument("--no-mqtt", action="store_true", help="without a broker and its subscriber")
     options = parser.parse_args()
-    started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="arcid-events-") as folder:
-        wrong = run(options.kills, keys=options.keys, has_mqtt=not options.no_mqtt, folder=Path(folder))
-    sys.stdout.write("\n".join([*wrong, f"{options.kills} kills in {time.monotonic() - started:.0f} s", ""]))
+        wrong = run(
+            options.kills,
+            keys=options.keys,
+            has_mqtt=not options.no_mqtt,
+            folder=Path(folder),
+            minutes=options.minutes,
+        )
+    sys.stdout.write("".join(f"{each}\n" for each in wrong))
     sys.exit(1 if wrong else 0)
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from app import __version__
+from app.access.keys import ANONYMOUS
 from app.cli.error_line import error_line
 from app.cli.gpu_advice import GpuFacts, gpu_advice
 from app.cli.output import show
@@ -149,6 +150,7 @@ def _database(settings: Settings) -> Iterator[Finding]:
         if schema.is_sound:
             yield from _encryption(container.current_database)
             yield from _collections(container)
+            yield from _deliveries(container)
             yield Finding("index", f"{settings.index} in new collections; see `arcid index status`")
 
 
@@ -221,6 +223,14 @@ def _encryption(database: Database) -> Iterator[Finding]:
             of, remedy = each.face_id, "delete it, create it again"
         what = f"{each.table}, {of}: {each.why}; {remedy}"
         yield Finding("  refused row", what, is_sound=False)
+
+
+def _deliveries(container: Container) -> Iterator[Finding]:
+    """Count what waits for the destinations of events, if there are any."""
+    if container.destinations.all(ANONYMOUS):
+        backlog = container.delivery_log.backlog()
+        dead = f"{counted(backlog.dead, 'dead letter')}{'; see arcid destinations list' if backlog.dead else ''}"
+        yield Finding("events", f"{counted(backlog.pending, 'delivery', 'deliveries')} pending, {dead}")
 
 
 _CHECKS = (_versions, _providers, _networks, _liveness, _database)

@@ -156,6 +156,7 @@ ArcidError
   delivery
     * DestinationUnknown
     * DestinationDisabled
+    * TooManyDestinations
   commands
     * SettingsInvalid
     * AddressUnusable
@@ -165,6 +166,7 @@ ArcidError
     * DemoPhotoMissing
     * EvaluationInvalid
     * ReportUnavailable
+    * SortingInvalid
     * TrainingError
       * TrainingUnavailable
       * TrainingInvalid

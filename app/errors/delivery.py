@@ -9,3 +9,7 @@ class DestinationUnknown(ArcidError):
 
 class DestinationDisabled(ArcidError):
     """The destination is disabled, so nothing is sent to it."""
+
+
+class TooManyDestinations(ArcidError):
+    """The service has as many destinations of events as it may have."""

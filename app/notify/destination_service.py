@@ -31,7 +31,7 @@ class DestinationService:
     def create(self, caller: Caller, new: NewDestination) -> tuple[Destination, str | None]:
         """Create a destination and return it with its secret, which a webhook has and which is shown only now.
 
-        Raises CollectionForbidden, and RequestInvalid if events cannot be sent to the URL.
+        Raises CollectionForbidden, TooManyDestinations, and RequestInvalid if events cannot be sent to the URL.
         """
         _require(caller, new.collections)
         origin = self._origin(new.kind, new.url)
@@ -70,7 +70,7 @@ class DestinationService:
         Raises DestinationUnknown, and RequestInvalid if the kind has no secret.
         """
         if self.get(caller, destination_id).kind is not DestinationKind.WEBHOOK:
-            raise RequestInvalid("only webhooks have a secret; change the URL to change an MQTT password")
+            raise RequestInvalid.at("kind", "only webhooks have a secret; change the URL to change an MQTT password")
         secret = new_webhook_secret()
         return self._store.rotate(destination_id, secret, previous_for), secret
 

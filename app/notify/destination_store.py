@@ -13,7 +13,7 @@ from app.database import audit, clock
 from app.database.audit import Action
 from app.database.delivery_tables import DestinationTable
 from app.database.vault import Vault
-from app.errors import DestinationUnknown, RequestInvalid
+from app.errors import DestinationUnknown, TooManyDestinations
 from app.notify.destination import Destination, DestinationAccess, DestinationKind, NewDestination
 from app.notify.destination_rows import destination_of, opened_access, sealed_access
 
@@ -30,11 +30,11 @@ class DestinationStore:
         self._vault = vault
 
     def create(self, new: NewDestination, origin: str, secret: str | None) -> Destination:
-        """Store a destination; raises RequestInvalid if there are too many."""
+        """Store a destination; raises TooManyDestinations."""
         destination_id = str(uuid4())
         with Session(self._writing) as session, session.begin():
             if (session.scalar(select(func.count()).select_from(DestinationTable)) or 0) >= MOST_DESTINATIONS:
-                raise RequestInvalid(f"there are {MOST_DESTINATIONS} destinations already; delete one first")
+                raise TooManyDestinations(f"there are {MOST_DESTINATIONS} destinations already; delete one first")
             sealed = sealed_access(session, self._vault, destination_id, DestinationAccess(new.url, secret))
             row = {
                 "destination_id": destination_id,

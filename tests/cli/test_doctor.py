@@ -76,6 +76,12 @@ def test_all_is_well(arcid, sound, tiny, home):
         assert any(line.startswith(said) for line in lines), said
 
 
+def test_deliveries_are_counted_if_there_is_a_destination(arcid, sound):
+    assert "events" not in arcid("doctor").output
+    assert arcid("destinations", "create", "https://hooks.example/").exit_code == 0
+    assert "0 deliveries pending, 0 dead letters" in arcid("doctor").output
+
+
 def test_this_very_installation_is_sound(arcid, tiny):
     assert wrong(arcid("doctor")) == []
 

@@ -27,6 +27,8 @@ SEMANTIC = {
     "times": "one for each frame, and none in the future",
     "into": "nobody is merged into themselves",
     "time_zone": "a pattern knows no time zones",
+    "url": "events go only to some hosts",
+    "kind": "which kinds of destinations there are depends on the installation",
     "quiet_hours": "its start and end differ",
 }
 """Fields that may get `request_invalid` although they match the document, with the reason."""

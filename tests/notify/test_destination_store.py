@@ -7,7 +7,7 @@ from app.access.trail import Trail
 from app.database.cipher import Master, new_secret
 from app.database.delivery_tables import DestinationTable
 from app.database.vault import Vault
-from app.errors import DestinationUnknown, RequestInvalid
+from app.errors import DestinationUnknown, TooManyDestinations
 from app.notify.destination_rows import opened_access
 from app.notify.destination_store import MOST_DESTINATIONS, DestinationStore
 from tests.notify.receivers import new_destination
@@ -80,5 +80,5 @@ def test_unknown_and_deleted_destinations(engine, vault, store):
 def test_the_number_of_destinations_is_limited(engine, vault):
     for _ in range(MOST_DESTINATIONS):
         new_destination(engine, vault=vault)
-    with pytest.raises(RequestInvalid, match="32 destinations"):
+    with pytest.raises(TooManyDestinations, match="32 destinations"):
         new_destination(engine, vault=vault)

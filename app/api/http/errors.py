@@ -97,6 +97,7 @@ _CLASSES: Mapping[HTTPStatus, tuple[type[ArcidError], ...]] = {
         errors.CameraTakesNoFrames,
         errors.VideoUnavailable,
         errors.DestinationDisabled,
+        errors.TooManyDestinations,
         errors.ReviewClosed,
         errors.ReviewerRepeated,
     ),
