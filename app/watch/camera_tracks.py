@@ -52,6 +52,7 @@ class CameraTracks:
         self._options = options
         self._tracker = Tracker(options.patience)
         self._tracks: dict[int, Track] = {}
+        self._ended: list[Track] = []  # without their last decision
         self._thumbnail: Thumbnail | None = None
         self._searched = float("-inf")
 
@@ -71,7 +72,7 @@ class CameraTracks:
             return []
         faces = self._identification.detect(frame, self._collection)
         found = self._tracker.associate(faces.detections, seconds, certain=faces.certain)
-        sightings = [*self._last_sightings(each.key for each in found.ended)]
+        self._ended += [self._tracks.pop(each.key) for each in found.ended]
         for key in found.continued:
             self._tracks[key].see(at)
         chosen = self._promising(frame, found.continued, faces.certain, seconds)
@@ -85,13 +86,14 @@ class CameraTracks:
             for detection, shot in zip(found.new, shots[len(chosen) :], strict=True)
         ]
         self._searched = seconds
-        return [*sightings, *self._decisions(dict.fromkeys(grown))]
+        return [*self._last_sightings(), *self._decisions(dict.fromkeys(grown))]
 
     def finish(self, at: datetime) -> list[Sighting]:
         """End all tracks, and return their last decisions if these are new or have changed."""
         del at
         self._thumbnail, self._searched = None, float("-inf")
-        return [*self._last_sightings(each.key for each in self._tracker.end())]
+        self._ended += [self._tracks.pop(each.key) for each in self._tracker.end()]
+        return self._last_sightings()
 
     def _is_at_rest(self, frame: Image, seconds: float) -> bool:
         if not self._options.has_motion_gate:
@@ -158,9 +160,11 @@ class CameraTracks:
         due = [each for key in keys if (each := self._tracks[key]).is_due()]
         return [sighting for each in due if (sighting := self._decided(each, is_last=False)) is not None]
 
-    def _last_sightings(self, keys: Iterable[int]) -> list[Sighting]:
-        ended = [self._tracks.pop(key) for key in keys]
-        return [sighting for each in ended if (sighting := self._decided(each, is_last=True)) is not None]
+    def _last_sightings(self) -> list[Sighting]:
+        """Decide on the ended tracks; after an error, they are decided with the next frame."""
+        sightings = [self._decided(each, is_last=True) for each in self._ended]
+        self._ended.clear()
+        return [each for each in sightings if each is not None]
 
     def _decided(self, track: Track, *, is_last: bool) -> Sighting | None:
         decision = self._identification.decide(track.shots, self._collection)

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 
+from app.errors import LivenessUnavailable
 from app.notify.sighting import SightingVerdict
 from app.watch.camera_tracks import CameraTracks, TrackOptions
 from tests.watch.scenes import Appearance, Scene, SceneIdentification, at, scene
@@ -149,3 +150,18 @@ def test_pictures_can_be_left_out():
     options = TrackOptions(has_pictures=False, has_motion_gate=False)
     (sighting,) = flat(run(SceneIdentification(["ada"]), walking("ada"), options=options))
     assert sighting.best_shot is None
+
+
+def test_after_an_error_an_ended_track_is_still_decided(monkeypatch):
+    identification = SceneIdentification(["ada"])
+    tracks = camera(identification, NO_GATE)
+    tracks.see(walking("ada", 1, quality=0.6)[0], at(0))
+    with monkeypatch.context() as broken:
+        broken.setattr(identification, "embed", failing)
+        with pytest.raises(LivenessUnavailable):
+            tracks.see(walking("bob", 1)[0], at(5))
+    assert [each.identity_id for each in tracks.see(scene(), at(6))] == ["ada"]
+
+
+def failing(*_arguments, **_named):
+    raise LivenessUnavailable("a test")
