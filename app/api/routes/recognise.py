@@ -105,6 +105,7 @@ async def identify(
     """Search the gallery for every face of a photo, of up to 50 photos, or for the person of several photos."""
     if request.remember_unknown:
         principal.require(Scope.ENROLL)
+        request.require_all_people()
         await workers.run(services.unknown_faces.require, request.collection)
     await batches.take(request.count() if request.photos_of == "many" else 1)
     identification = await workers.run(

@@ -30,7 +30,7 @@ from app.api.schemas.fields import (
 )
 from app.api.schemas.requests import LookupRequest, PhotosRequest, not_both, one_of, require_one
 from app.api.schemas.wording import ONE_OF, worded
-from app.errors import PhotoRefused
+from app.errors import PhotoRefused, RequestInvalid
 from app.names import CollectionName, IdentityId
 from app.remote.urls import LONGEST
 
@@ -207,9 +207,13 @@ class IdentifyRequest(LookupRequest, _BatchRequest):
             )
         if self.photos_of == "one_person" and self.count() > MOST_PROBES:
             raise ValueError(f"send at most {MOST_PROBES} photos of one person")
-        if self.remember_unknown and self.where:
-            raise ValueError("remember_unknown needs a search among all people: leave out where")
         return self
+
+    def require_all_people(self) -> None:
+        """Raise RequestInvalid if only some people are searched: nothing is known then of the others."""
+        if self.where:
+            detail = "remember_unknown needs a search among all people: leave out where"
+            raise RequestInvalid.at("remember_unknown", detail)
 
 
 class DetectRequest(_BatchRequest):
