@@ -188,6 +188,15 @@ def test_a_watch_ends_with_its_key_its_time_or_the_service():
     asyncio.run(run())
 
 
+def test_the_time_of_a_watch_ends_while_it_catches_up():
+    async def run():
+        log, own = Log(*map(event, range(1, 2001))), hub()
+        with opened(own, log, after=0, seconds=1e-9) as watch:
+            assert await within(positions(watch)) == list(range(1, 501))  # one page: the next watch continues after it
+
+    asyncio.run(run())
+
+
 def test_a_database_that_is_away_is_asked_again():
     async def run():
         log, own = Log(event(1), failures=3), hub()

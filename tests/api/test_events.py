@@ -31,6 +31,7 @@ def see(app, collection="a", **changes):
 
 def streamed(client, headers=(), **query):
     """Return the events that a stream yields within a moment: (id, event, data)."""
+    client.get("/events", headers=dict(headers))  # gives new events their positions
     answer = client.get("/events/stream", params={"seconds": 0.3, **query}, headers=dict(headers))
     assert answer.status_code == 200, answer.text
     assert answer.headers["content-type"].startswith("text/event-stream")

@@ -80,6 +80,8 @@ class EventWatch:
                 self._after = event.position or self._after
                 if self._chosen.includes(event):
                     yield event
+            if asyncio.get_running_loop().time() >= self._until:  # also if events come faster than they are read
+                return
 
     async def _wait(self) -> bool:
         """Wait until something may have changed; return False at the end of the watcher's time."""
