@@ -84,6 +84,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "delivery",
         "follower",
         "frames-0",
+        "grouping",
         "housekeeper",
         "jobs",
         "mqtt",
