@@ -17,6 +17,7 @@ from app.gallery.retention_worker import RetentionWorker
 from app.jobs.runner import JobRunner
 from app.notify.delivery_worker import DeliveryWorker
 from app.recognition.calibration_worker import CalibrationWorker
+from app.recognition.unknown_grouping import GroupingWorker
 from app.statistics.worker import StatisticsWorker
 from app.watch.camera_workers import CameraWorkers
 from app.wiring.model_loading import ModelLoader
@@ -72,6 +73,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         (DeliveryWorker, "stop"),
         (JobRunner, "stop"),
         (CameraWorkers, "stop"),
+        (GroupingWorker, "stop"),
         (CalibrationWorker, "stop"),
         (StatisticsWorker, "stop"),
     ):
@@ -97,6 +99,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
     assert closed == [
         "StatisticsWorker.stop",
         "CalibrationWorker.stop",
+        "GroupingWorker.stop",
         "CameraWorkers.stop",
         "JobRunner.stop",
         "DeliveryWorker.stop",
