@@ -111,7 +111,7 @@ def test_what_was_started_and_opened_is_closed_in_reverse_order(settings, monkey
         "ModelLoader.close",
     ]
     container.close()
-    assert len(closed) == 11
+    assert len(closed) == 12
 
 
 def noting(closed, kind, name):
