@@ -33,7 +33,7 @@ from event_receiver import read_record
 _HOST = "127.0.0.1"
 _RECEIVER = Path(__file__).parent / "event_receiver.py"
 _SUBJECTS = "/api/v1/recognition/subjects"
-_READY_S, _DRAIN_S = 120.0, 300.0
+_READY_S, _STANDSTILL_S = 120.0, 60.0
 _LONGEST_LIFE_S = 1.0  # of all processes between two kills
 _AWAY = (httpx2.TransportError,)
 
@@ -262,9 +262,7 @@ def _checked(stage: Stage, clients: list[Renames], report: Callable[[str], None]
             renames[each.collection] = int(name.removeprefix("p-"))
             if renames[each.collection] < each.acknowledged:
                 return [f"{each.collection}: an acknowledged rename is missing"]
-        deadline = time.monotonic() + _DRAIN_S
-        while time.monotonic() < deadline and _is_pending(client):
-            time.sleep(0.2)
+        _drain(client)
     time.sleep(1)  # for the last messages of the broker
     found = []
     report(f"{sum(renames.values())} renames")
@@ -277,9 +275,14 @@ def _checked(stage: Stage, clients: list[Renames], report: Callable[[str], None]
     return found
 
 
-def _is_pending(client: httpx2.Client) -> bool:
-    metrics = client.get("/metrics").text
-    return "arcid_deliveries_pending 0.0" not in metrics
+def _drain(client: httpx2.Client) -> None:
+    """Wait while the number of deliveries that wait falls: a broker that saves each message takes some a second."""
+    pending, deadline = math.inf, time.monotonic() + _STANDSTILL_S
+    while pending and time.monotonic() < deadline:
+        now = float(client.get("/metrics").text.partition("\narcid_deliveries_pending ")[2].partition("\n")[0])
+        if now < pending:
+            pending, deadline = now, time.monotonic() + _STANDSTILL_S
+        time.sleep(0.2)
 
 
 def _receiver(record: Path, *arguments: str) -> list[str]:
