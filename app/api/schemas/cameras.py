@@ -201,7 +201,7 @@ class SightingSchema(BaseModel):
     fpir: Annotated[
         float | None, Field(description="Chance that a track of somebody who is not enrolled reaches this similarity.")
     ]
-    liveness: str | None
+    liveness: Annotated[str | None, Field(description="`live`, `uncertain` or `attack`; null: not checked.")] = None
     quality: Annotated[float, Field(description="Quality of the best shot, 0..1.")]
     frames: Annotated[int, Field(description="Frames that show the person.")]
     first_seen: datetime
