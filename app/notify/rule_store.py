@@ -15,6 +15,7 @@ from app.database import audit
 from app.database.audit import Action
 from app.database.rule_tables import RuleCooldownTable, RuleTable
 from app.errors import RequestInvalid, RuleUnknown
+from app.notify.rule_targets import require_targets
 from app.notify.rules import QuietHours, RuleEvent, SightingRule
 from app.notify.sighting import Sighting, SightingVerdict
 from app.types import Page
@@ -33,10 +34,11 @@ class RuleStore:
         self._reading = engine.execution_options(is_reader=True)
 
     def create(self, new: SightingRule) -> SightingRule:
-        """Store a rule under a new id and return it; raises RequestInvalid if there are MOST_RULES."""
+        """Store a rule under a new id and return it; raises as `require_targets`, and RequestInvalid at MOST_RULES."""
         now = datetime.now(UTC)
         made = replace(new, rule_id=str(uuid4()), created_at=now, updated_at=now)
         with Session(self._writing) as session, session.begin():
+            require_targets(session, made)
             session.execute(insert(RuleTable).values(rule_id=made.rule_id, created_at=now, **_stored(made)))
             _note(session, Action.RULE_CREATED, made)
             # Counted after taking the trail's lock, so that rules created by others are visible.
@@ -57,10 +59,11 @@ class RuleStore:
             return Page([_rule(row) for row in found[:limit]], found[limit - 1].id if len(found) > limit else None)
 
     def change(self, rule_id: str, changes: Mapping[str, Any], among: AnyOf[str] | None = None) -> SightingRule:
-        """Change fields of a rule and return it; raises RuleUnknown as `get`."""
+        """Change fields of a rule and return it; raises as `get`, and as `require_targets` for these fields."""
         with Session(self._writing) as session, session.begin():
             row = _row(session, select(RuleTable).with_for_update(), rule_id, among)
             changed = replace(_rule(row), **changes, updated_at=datetime.now(UTC))
+            require_targets(session, changed, changes)
             session.execute(update(RuleTable).where(RuleTable.id == row.id).values(**_stored(changed)))
             _note(session, Action.RULE_CHANGED, changed)
         return changed

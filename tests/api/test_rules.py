@@ -36,10 +36,10 @@ def test_a_rule_from_its_creation_to_its_end(client):
     }
     path = answer.headers["location"]
     assert client.get(path).json() == made
-    changed = client.patch(path, json={"quiet_hours": None, "send_to": ["guard"], "event": "sighting"}).json()
+    changed = client.patch(path, json={"quiet_hours": None, "send_to": [], "event": "sighting"}).json()
     assert changed == made | {
         "quiet_hours": None,
-        "send_to": ["guard"],
+        "send_to": [],
         "event": "sighting",
         "updated_at": changed["updated_at"],
     }
@@ -90,6 +90,19 @@ def test_what_is_no_rule_is_refused(client, field, value):
     client.delete(f"/rules/{made}")
 
 
+def test_a_wrong_time_of_day_shows_a_right_one(client):
+    answer = client.post("/rules", json={"name": "x", "quiet_hours": {**NIGHT, "start": "10pm"}})
+    assert answer.json()["detail"] == "quiet_hours.start: must be a time of day from 00:00 to 23:59, such as 22:00"
+
+
+@pytest.mark.parametrize(
+    ("field", "code"),
+    [("collections", "collection_unknown"), ("cameras", "camera_unknown"), ("send_to", "destination_unknown")],
+)
+def test_a_rule_names_nothing_that_does_not_exist(client, field, code):
+    expect(client.post("/rules", json={"name": "x", field: ["typo"]}), 404, code)
+
+
 def test_a_key_for_some_collections_has_rules_for_these_only(settings, databases):
     with databases.url() as url:
         app = create_app(settings.model_copy(update={"database_url": url}))
@@ -99,6 +112,8 @@ def test_a_key_for_some_collections_has_rules_for_these_only(settings, databases
                 keys.create(NewKey(name, [Scope.MANAGE], among))[1] for name, among in (("all", None), ("own", ["a"]))
             ]
             everybody, own = ({"Authorization": f"Bearer {secret}"} for secret in secrets)
+            for name in ("a", "b"):
+                assert client.post("/collections", json={"name": name}, headers=everybody).status_code == 201
             client.post("/rules", json={"name": "wide"}, headers=everybody)
             both = {"name": "both", "collections": ["a", "b"]}
             wide = client.post("/rules", json=both, headers=everybody).json()["rule_id"]

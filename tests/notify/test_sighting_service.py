@@ -14,6 +14,7 @@ from app.notify.rules import RuleEvent
 from app.notify.sighting import SightingVerdict
 from app.notify.sighting_service import SightingService
 from tests.gallery.store.enrolling import D, enroll
+from tests.notify.receivers import new_destination
 from tests.notify.sightings import NOON, rule, sighting
 
 MINUTE = timedelta(minutes=1)
@@ -79,10 +80,11 @@ def test_people_and_collections_that_are_gone_make_no_event(service):
 
 
 def test_a_watchlist_hit_names_its_rule_and_its_destinations(service, rules, engine):
-    made = rules.create(rule(name="Banned", collections=["people"], send_to=["guard"]))
+    guard = new_destination(engine).destination_id
+    made = rules.create(rule(name="Banned", collections=["people"], send_to=[guard]))
     own, hit = sent(engine, service.record(sighting()))
     assert (own.kind, own.send_to) == ("person.recognised", None)
-    assert (hit.kind, hit.send_to) == ("watchlist.hit", ["guard"])
+    assert (hit.kind, hit.send_to) == ("watchlist.hit", [guard])
     assert hit.data == own.data | {"rule": {"id": made.rule_id, "name": "Banned"}}
 
 
@@ -103,9 +105,10 @@ def test_a_cooldown_survives_a_restart_and_counts_for_each_person_and_camera(ser
 
 
 def test_a_cooldown_of_a_rule_for_sightings_keeps_the_event_and_sends_it_nowhere(service, rules, engine):
-    rules.create(rule(event=RuleEvent.SIGHTING, cooldown_seconds=60, send_to=["phone"]))
+    phone = new_destination(engine).destination_id
+    rules.create(rule(event=RuleEvent.SIGHTING, cooldown_seconds=60, send_to=[phone]))
     first, second = (sent(engine, service.record(sighting()))[0] for _ in range(2))
-    assert (first.send_to, second.send_to) == (["phone"], [])
+    assert (first.send_to, second.send_to) == ([phone], [])
 
 
 def test_the_cooldowns_of_a_rule_end_with_it(service, rules, engine):

@@ -1,10 +1,11 @@
 """Schemas of rules for sightings."""
 
+import re
 from datetime import datetime, time
 from typing import Annotated, Any
 from zoneinfo import ZoneInfo
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, field_validator, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, StringConstraints, field_validator, model_validator
 
 from app.api.schemas.cameras import CameraId
 from app.api.schemas.fields import WHOLE, StrictSchema
@@ -16,9 +17,17 @@ from app.notify.sighting import SightingVerdict
 
 _MOST_NAMES = 100
 _CLOCK = r"^([01][0-9]|2[0-3]):[0-5][0-9]$"
+
+
+def _clock_time(value: object) -> object:
+    if isinstance(value, str) and not re.match(_CLOCK, value):
+        raise ValueError("must be a time of day from 00:00 to 23:59, such as 22:00")
+    return value
+
+
 RuleId = Annotated[str, StringConstraints(min_length=1, max_length=36, pattern=r"^[0-9A-Za-z_-]+$")]
 DestinationId = RuleId
-ClockTime = Annotated[str, StringConstraints(pattern=_CLOCK), Field(examples=["22:00"])]
+ClockTime = Annotated[str, StringConstraints(pattern=_CLOCK), BeforeValidator(_clock_time), Field(examples=["22:00"])]
 RuleName = Annotated[str, StringConstraints(min_length=1, max_length=64, pattern=r"^[^\x00-\x1f\x7f]+$")]
 _COLLECTIONS = Field(min_length=1, max_length=_MOST_NAMES, description="Collections; null: all.")
 _CAMERAS = Field(min_length=1, max_length=_MOST_NAMES, description="Ids of cameras; null: all.")
