@@ -47,6 +47,9 @@ export function rate(value, range) {
   return ends[0] === ends[1] ? ends[0] : t("rates.range", { low: ends[0], high: ends[1] });
 }
 
+/** @returns {number[] | null} the range of a rate that is stated without one: the smallest is an upper bound */
+export const boundOf = (/** @type {number} */ rate) => (rate > LEAST ? null : [0, rate]);
+
 /**
  * @param {number} value a share
  * @param {number[] | null} range as above

@@ -5,7 +5,7 @@ import { Problem, at, call, send } from "./api.js";
 import { button, make, say } from "./elements.js";
 import { rich, t } from "./i18n.js";
 import { nameOf } from "./identity.js";
-import { moment, often, quality, similarity } from "./numbers.js";
+import { boundOf, moment, often, quality, similarity } from "./numbers.js";
 import { clauses } from "./phrases.js";
 import { portrait } from "./portrait.js";
 import { attempt, latest, titleOf } from "./problems.js";
@@ -13,7 +13,6 @@ import { collection, peopleChanged, useCollection } from "./session.js";
 import { addressOf, show } from "./tabs.js";
 
 const PAGE = 20;
-const LEAST = 1e-7; // an upper bound: no smaller rate is stated
 const STATES = ["open", "confirmed", "rejected", "expired"];
 
 /** @type {import("./admin.js").View} */
@@ -115,7 +114,7 @@ async function showImage(/** @type {HTMLElement} */ host, /** @type {string} */ 
 
 function candidate(/** @type {any} */ review, /** @type {any} */ each, /** @type {boolean} */ isOpen) {
   const share = each.fpir ?? each.fmr;
-  const chance = share === null ? t("rates.notCalibrated") : t("reviews.chance", { often: often(share, share > LEAST ? null : [0, share], each.fpir === null ? "comparisons" : "lookups") });
+  const chance = share === null ? t("rates.notCalibrated") : t("reviews.chance", { often: often(share, boundOf(share), each.fpir === null ? "comparisons" : "lookups") });
   const name = make("a", { href: addressOf("people", each.identity_id) }, nameOf(each));
   const pick = isOpen && review.candidates.length > 1 ? make("label", { class: "check" }, make("input", { type: "radio", name: `of-${review.review_id}`, value: each.identity_id, checked: each === review.candidates[0] }), t("reviews.this_one")) : null;
   return make("div", { class: "side" }, make("div", { class: "strip" }, portrait(each, "large")), make("span", {}, name), make("small", {}, t("reviews.similarity", { similarity: similarity(each.similarity) })), make("small", {}, chance), pick);

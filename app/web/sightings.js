@@ -4,7 +4,7 @@ import { Problem, at, call, send } from "./api.js";
 import { make, say } from "./elements.js";
 import { events } from "./events.js";
 import { t } from "./i18n.js";
-import { moment, often } from "./numbers.js";
+import { boundOf, moment, often } from "./numbers.js";
 import { portrait } from "./portrait.js";
 import { latest } from "./problems.js";
 
@@ -15,7 +15,7 @@ const ALL = "person.recognised,person.possible,person.unknown,attack.suspected,w
 const NAMES = ["match", "possible", "unknown", "attack", "hit"];
 /** @type {Record<string, string>} kinds of events by their names in the texts */
 const KINDS = Object.fromEntries(ALL.split(",").map((kind, index) => [NAMES[index], kind]));
-const EXAMPLE = `curl --json '{"camera_id": "door", "url": "rtsp://10.0.3.7/stream1"}' localhost:8000/cameras`;
+const EXAMPLE = `curl --json '{"camera_id": "door", "collection": "default", "url": "rtsp://10.0.3.7/stream1"}' localhost:8000/cameras`;
 
 /** @typedef {{id: string, position: number, kind: string, collection: string | null, data: any, has_image: boolean}} Seen */
 
@@ -111,7 +111,7 @@ function entry(/** @type {Seen} */ each, /** @type {AbortSignal} */ signal) {
   const kind = kindOf(each);
   const picture = portrait({ name: data.name, identity_id: data.identity_id ?? "?" });
   if (each.has_image) void show(picture, each.id, signal);
-  const chance = data.fpir === null || data.verdict === "unknown" ? null : t("sightings.chance", { often: often(data.fpir, null, "lookups") });
+  const chance = data.fpir === null || data.verdict === "unknown" ? null : t("sightings.chance", { often: often(data.fpir, boundOf(data.fpir), "lookups") });
   const where = [data.camera, moment(data.last_seen), chance, data.rule && t("sightings.rule", { name: data.rule.name })].filter(Boolean).join(" · ");
   const isBad = kind === "attack" || kind === "hit";
   return make("li", {}, picture, make("div", { class: "entry-text" }, make("span", {}, make("b", {}, nameOf(data)), make("span", { class: `tag ${isBad ? "refused" : ""}` }, t(`sightings.kind_${kind}`))), make("small", {}, where)));
