@@ -18,8 +18,9 @@ from app.config import Settings, read_settings
 from app.container import Container
 from app.errors import FileUnusable, SettingsInvalid
 from app.notify.sighting import Sighting, SightingVerdict
+from app.observability.counted import counted
 from app.observability.printable import one_line
-from app.recognition.decisions.stated_rates import StatedRate
+from app.recognition.decisions.stated_rates import LEAST_STATED, StatedRate
 from app.watch.camera_tracks import CameraTracks, TrackOptions
 from app.watch.decoding import DecodingOptions
 from app.watch.frames import FrameSource
@@ -110,20 +111,23 @@ def _json(sighting: Sighting) -> str:
 
 
 def _line(sighting: Sighting, start: datetime) -> str:
-    """Return a decision as a line: from when to when the person was seen, the verdict, who it is."""
+    """Return a decision as a line: the time from the first frame to the decision, the verdict, who it is."""
     times = "-".join(_clock((each - start).total_seconds()) for each in (sighting.first_seen, sighting.last_seen))
     verdict = f"{sighting.verdict.value}{' (revised)' if sighting.is_revised else ''}"
-    parts = [times, f"{verdict:<9}", f"quality {sighting.quality:.2f}", f"{sighting.frames} frames"]
+    parts = [times, f"{verdict:<9}", f"quality {sighting.quality:.2f}", counted(sighting.frames, "frame")]
     if sighting.identity_id is not None:
         name = sighting.name
         who = sighting.identity_id if name in {None, sighting.identity_id} else f"{name} ({sighting.identity_id})"
         parts.insert(2, who)
         parts.insert(3, f"similarity {sighting.similarity or 0.0:.2f}")
         if sighting.fpir is not None:
-            parts.insert(
-                4, f"chance of a stranger {rate_in_words(StatedRate(sighting.fpir, (sighting.fpir, sighting.fpir)))}"
-            )
+            parts.insert(4, f"chance of a stranger {_chance(sighting.fpir)}")
     return one_line("  ".join(parts))
+
+
+def _chance(fpir: float) -> str:
+    """Return a rate that is stated without its range, in words. The smallest one is an upper bound."""
+    return rate_in_words(StatedRate(fpir, (0.0 if fpir <= LEAST_STATED else fpir, fpir)))
 
 
 def _clock(seconds: float) -> str:

@@ -100,7 +100,8 @@ class DestinationService:
     def _origin(self, kind: DestinationKind, url: str) -> str:
         sender = self._senders.get(kind)
         if sender is None:
-            raise RequestInvalid.at("kind", f"this service cannot send to the kind {kind.value!r}")
+            remedy = f"pip install 'arcid[{kind.value}]'"
+            raise RequestInvalid.at("kind", f"the library for {kind.value!r} is not installed; run: {remedy}")
         try:
             return sender.origin(url)
         except UrlNotAllowed as error:

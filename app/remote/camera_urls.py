@@ -67,7 +67,9 @@ class CameraUrlRules:
         if url.scheme not in schemes:
             raise UrlNotAllowed(f"the URL must start with {' or '.join(f'{each}://' for each in sorted(schemes))}")
         if not host or not self._is_named(host):
-            raise UrlNotAllowed("the URL's host is not one of ARCID_CAMERAS__HOSTS")
+            raise UrlNotAllowed(
+                f"the host {host!r} is not one of ARCID_CAMERAS__HOSTS; add it there, and restart the service"
+            )
         return UrlTarget(url, url.scheme, host, port)
 
     def allows(self, address: str) -> bool:

@@ -98,7 +98,7 @@ def _too_soon(watched: WatchedCamera, at: datetime) -> DropReason | None:
 
 
 def _moments(times: Sequence[datetime], frames: int, fps: float) -> Sequence[datetime]:
-    """Return the time of each frame."""
+    """Return the time of each frame, in UTC."""
     now = datetime.now(UTC)
     if not times:
         return [now - timedelta(seconds=(frames - 1 - place) / fps) for place in range(frames)]
@@ -106,4 +106,4 @@ def _moments(times: Sequence[datetime], frames: int, fps: float) -> Sequence[dat
         raise RequestInvalid.at("times", f"times has {len(times)} items for {frames} frames; send one for each")
     if max(times) > now + _AHEAD:
         raise RequestInvalid.at("times", "a time is in the future; set the clock of the camera")
-    return times
+    return [each.astimezone(UTC) for each in times]

@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
@@ -28,6 +28,17 @@ if TYPE_CHECKING:
 
 _FASTER = 4  # with this many frames for each wanted one, frames that no other refers to are not decoded
 _MOST_DELAYED = 64  # frames that a decoder holds back, at most
+_TOO_LATE = "it did not answer in time; check its address, and whether it is switched on"
+_CAUSES: Mapping[str, str] = {
+    "ConnectionRefusedError": "the connection was refused; check host and port",
+    "ExitError": _TOO_LATE,
+    "FileNotFoundError": "it does not exist",
+    "HTTPNotFoundError": "its path does not exist on the host",
+    "HTTPUnauthorizedError": "the user name or the password is wrong",
+    "InvalidDataError": "it is not a video, or it is damaged",
+    "ProtocolNotFoundError": "FFmpeg does not know its protocol",
+    "TimeoutError": _TOO_LATE,
+}
 
 
 class VideoSource:
@@ -105,7 +116,9 @@ def _readable() -> Iterator[None]:
     try:
         yield
     except FFmpegError as error:
-        raise CameraUnreachable("no frames came from it", type(error).__name__) from None
+        kind = type(error).__name__
+        cause = _CAUSES.get(kind, "check its address")
+        raise CameraUnreachable(f"no frames came from the source: {cause}", kind) from None
 
 
 def _video(container: InputContainer) -> VideoStream:

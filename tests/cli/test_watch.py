@@ -67,6 +67,18 @@ def test_what_cannot_be_watched(watch, video, arguments, code):
     assert "secret" not in str(done.exception)
 
 
+def test_the_reason_is_in_words(watch, tmp_path):
+    text = tmp_path / "notes.mp4"
+    text.write_text("no video " * 1000)
+    assert "it is not a video, or it is damaged" in str(watch(str(text)).exception)
+    assert "the connection was refused" in str(watch("rtsp://127.0.0.1:9/").exception)
+
+
+def test_the_smallest_rate_is_a_bound(watch, arcid, video, photo):
+    arcid("enroll", "ada", str(photo))
+    assert "chance of a stranger below 1 in 10 million" in watch(video).stdout
+
+
 def test_without_pyav_the_remedy_is_named(watch, video, monkeypatch):
     monkeypatch.setitem(sys.modules, "av", None)
     done = watch(video)

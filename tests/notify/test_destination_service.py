@@ -63,6 +63,11 @@ def test_a_destination_that_cannot_be_reached_is_refused(service, new, field):
     assert raised.value.fields[0]["field"] == field
 
 
+def test_a_missing_library_is_named_with_its_remedy(service):
+    with pytest.raises(RequestInvalid, match=r"pip install 'arcid\[mqtt\]'"):
+        service.create(ALL, NewDestination(DestinationKind.MQTT, "mqtt://broker"))
+
+
 def test_a_test_event_goes_to_one_destination(engine, service):
     made, _ = service.create(ALL, NewDestination(DestinationKind.WEBHOOK, URL, kinds=[EventKind.JOB_FINISHED]))
     other, _ = service.create(ALL, NewDestination(DestinationKind.WEBHOOK, URL))

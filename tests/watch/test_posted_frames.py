@@ -1,5 +1,5 @@
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, timezone
 
 import cv2
 import pytest
@@ -34,6 +34,13 @@ def test_frames_are_searched_in_order(door, watched):
     assert len(result.sightings) == len(watched._sink.recorded) == 3
     first, second, third = watched._tracks.seen
     assert second - first == third - second == timedelta(seconds=0.2)
+
+
+def test_times_with_an_offset_become_utc(door, watched):
+    at = datetime.now(timezone(timedelta(hours=1)))
+    posting(watched).post(door, [PHOTO], [at])
+    (seen,) = watched._tracks.seen
+    assert (seen, seen.tzinfo) == (at, UTC)
 
 
 def test_frames_that_come_too_fast_or_late_are_dropped(door, watched):
