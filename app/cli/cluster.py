@@ -138,7 +138,7 @@ def _print(results: Sequence[SortedPhoto], people: PeopleFolder, out: Path | Non
     empty = sum(not each.faces and each.error is None for each in results)
     refused = sum(each.error is not None for each in results)
     text = (
-        f"{counted(len(groups), 'person', 'people')} on two photos or more, {counted(unsure, 'photo')} with nobody "
+        f"{counted(len(groups), 'person', 'people')} on two photos or more, {counted(unsure, 'photo')} with none "
         f"of them, {empty} without a face, {refused} refused, of {counted(len(results), 'photo')}"
     )
     where = "; --out FOLDER sorts them" if out is None else f"; {out}"

@@ -99,6 +99,12 @@ def test_what_cannot_be_created(client, door, monkeypatch):
 # Posted frames
 
 
+def test_snapshots_need_a_url(client):
+    refused = client.post("/cameras", json={**DOOR, "reads": "snapshots"})
+    expect(refused, 422, "request_invalid")
+    assert "snapshots need a url" in refused.json()["detail"]
+
+
 def test_posted_frames_become_one_sighting(client, door, faces_of):
     client.post("/enroll", files={"photos": faces_of[0]}, data={"identity_id": "ada", "name": "Ada"})
     sightings, times = [], [f"2026-11-29T09:00:0{number}Z" for number in range(3)]

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.api.schemas.answers import example_of
 from app.api.schemas.fields import PIXEL, Moment, Photo, StrictSchema
@@ -57,6 +57,12 @@ class CameraRequest(StrictSchema):
     motion: Motion = True
     enabled: Enabled = True
     images: Images = False
+
+    @model_validator(mode="after")
+    def _has_snapshots(self) -> "CameraRequest":
+        if self.url is None and self.reads == "snapshots":
+            raise ValueError("snapshots need a url; a camera without one takes the frames that a client posts")
+        return self
 
     def value(self) -> CameraSetup:
         """Return the settings."""
