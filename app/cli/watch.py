@@ -93,16 +93,16 @@ def _decoding(settings: Settings, fps: float) -> DecodingOptions:
 
 def _sightings(source: FrameSource, tracks: CameraTracks) -> Iterator[tuple[Sighting, datetime]]:
     """Yield the decisions, each with the time of the first frame. Ctrl-C ends the video, not the decisions."""
-    start = last = None
+    start = None
     try:
         for frame in source.frames():
-            start, last = start or frame.at, frame.at
+            start = start or frame.at
             for found in tracks.see(frame.image, frame.at):
                 yield found, start
     except KeyboardInterrupt:
         pass
-    if start is not None and last is not None:
-        for found in tracks.finish(last):
+    if start is not None:
+        for found in tracks.finish():
             yield found, start
 
 

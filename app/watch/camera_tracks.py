@@ -1,12 +1,12 @@
 """The tracks of one camera: frames in, one decision a track out."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
 from app.notify.sighting import Sighting
 from app.recognition.identity_consistency import ENROLLED_FACES, PROBE_FACES
-from app.recognition.tracks.identification import Glance, TrackIdentification
+from app.recognition.tracks.identification import TrackIdentification
 from app.recognition.tracks.shots import Shot
 from app.types import Detection
 from app.vision.imaging.decode import Image
@@ -88,9 +88,8 @@ class CameraTracks:
         self._searched = seconds
         return [*self._last_sightings(), *self._decisions(dict.fromkeys(grown))]
 
-    def finish(self, at: datetime) -> list[Sighting]:
+    def finish(self) -> list[Sighting]:
         """End all tracks, and return their last decisions if these are new or have changed."""
-        del at
         self._thumbnail, self._searched = None, float("-inf")
         self._ended += [self._tracks.pop(each.key) for each in self._tracker.end()]
         return self._last_sightings()
@@ -109,7 +108,7 @@ class CameraTracks:
     ) -> dict[int, Detection]:
         """Return the faces of continued tracks that are worth embedding."""
         likely = {key: each for key, each in continued.items() if each.score >= certain}
-        glances: Sequence[Glance] = self._identification.glance(frame, [*likely.values()])
+        glances = self._identification.glance(frame, [*likely.values()])
         return {
             key: detection
             for (key, detection), glance in zip(likely.items(), glances, strict=True)

@@ -7,7 +7,7 @@ from uuid import uuid4
 
 from app.notify.sighting import Sighting, SightingVerdict
 from app.recognition.decisions.policy import Outcome
-from app.recognition.tracks.identification import Glance, TrackDecision
+from app.recognition.tracks.identification import TrackDecision
 from app.recognition.tracks.looks import evidence_of, looks_reached
 from app.recognition.tracks.shots import MOST_SHOTS, Shot, best_shots
 from app.types import Pixels
@@ -53,16 +53,19 @@ class Track:
         """Count a frame."""
         self.frames, self.last_seen = self.frames + 1, at
 
-    def is_promising(self, glance: Glance, seconds: float) -> bool:
-        """Return whether a face is worth embedding: it adds to the shots, or checks that this is the same person."""
+    def is_promising(self, glance: float, seconds: float) -> bool:
+        """Return whether a face is worth embedding: it adds to the shots, or checks that this is the same person.
+
+        `glance` is its quality before it is embedded, 0..1.
+        """
         gap = _GAP_S * 2.0 ** (self._embedded // MOST_SHOTS)
         waited = seconds - self._embedded_at
         if waited < min(gap, _LONGEST_GAP_S):
             return False
         glances = [each.glance for each in self.shots]
         if len(glances) < MOST_SHOTS or waited >= min(_CHECK_GAPS * gap, _LONGEST_GAP_S):
-            return glance.quality >= _PROMISING * max(glances, default=0.0)
-        return glance.quality > min(glances)
+            return glance >= _PROMISING * max(glances, default=0.0)
+        return glance > min(glances)
 
     def add(self, shot: Shot, portrait: Pixels | None) -> None:
         """Add a shot, and keep its portrait (height, width, 3), RGB, if it is the best one."""

@@ -25,11 +25,10 @@ PATIENCE_S: Final = 2.0
 
 @dataclass(slots=True)
 class TrackedFace:
-    """A track: its last box, its velocity in pixels a second, and the seconds at which it was first and last seen."""
+    """A track: its last box, its velocity in pixels a second, and the seconds at which it was last seen."""
 
     key: int
     box: Box
-    first: float
     last: float
     frames: int = 1
     velocity: tuple[float, float] = (0.0, 0.0)
@@ -93,7 +92,7 @@ class Tracker:
     def start(self, detection: Detection, seconds: float) -> int:
         """Start a track and return its key."""
         key, self._next = self._next, self._next + 1
-        self.tracks[key] = TrackedFace(key, detection.box, seconds, seconds)
+        self.tracks[key] = TrackedFace(key, detection.box, seconds)
         return key
 
     def resume(self, key: int, detection: Detection, seconds: float) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Protocol
 
 from app.gallery.store.camera_values import Camera
@@ -27,7 +27,7 @@ class Tracks(Protocol):
     def see(self, frame: Image, at: datetime) -> list[Sighting]:
         """Add a frame, and return the decisions that are new or have changed."""
 
-    def finish(self, at: datetime) -> list[Sighting]:
+    def finish(self) -> list[Sighting]:
         """End all tracks, and return their last decisions."""
 
 
@@ -117,7 +117,7 @@ class WatchedCamera:
     def finish(self) -> None:
         """End all tracks, and record their last decisions."""
         with self._lock:
-            decided = self._tracks.finish(self.searched_until or datetime.now(UTC))
+            decided = self._tracks.finish()
             self._open, self.searched_until = 0, None
             self._record(decided)
             self._remember(decided, frozenset())

@@ -59,7 +59,7 @@ class FakeTracks:
         self.tracks.append(found.track_id)
         return [found]
 
-    def finish(self, _at):
+    def finish(self):
         self.finished += 1
         return []
 

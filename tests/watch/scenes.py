@@ -8,7 +8,7 @@ import numpy as np
 
 from app.recognition.analysis import Face
 from app.recognition.decisions.policy import Outcome
-from app.recognition.tracks.identification import FrameFaces, Glance, TrackDecision
+from app.recognition.tracks.identification import FrameFaces, TrackDecision
 from app.recognition.tracks.shots import Shot
 from app.types import Candidate, Detection, Pixels
 from app.vision.alignment import ARCFACE_TEMPLATE
@@ -69,7 +69,7 @@ class SceneIdentification:
         return FrameFaces([detection(each.left, score=each.score) for each in frame.people], CERTAIN)
 
     def glance(self, frame, detections):
-        return [Glance(_at(frame, each).quality, 0.0) for each in detections]
+        return [_at(frame, each).quality for each in detections]
 
     def embed(self, frame, detections, _collection, *, seconds):
         self.embedded += len(detections)

@@ -17,7 +17,7 @@ def run(identification, scenes, *, options=NO_GATE, fps=5.0):
     """Show scenes to a camera and return its sightings by frame; those of `finish` come last."""
     tracks = camera(identification, options)
     sightings = [tracks.see(each, at(number / fps)) for number, each in enumerate(scenes)]
-    return [*sightings, tracks.finish(at(len(scenes) / fps))]
+    return [*sightings, tracks.finish()]
 
 
 def flat(sightings):

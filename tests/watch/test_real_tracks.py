@@ -40,17 +40,17 @@ def test_the_known_person_matches_and_the_other_is_unknown(container, lfw):
     tracks = CameraTracks("door", "people", container.track_identification)
     both = photo_of(lfw, KNOWN, 2), photo_of(lfw, STRANGER, 2)
     sightings = [each for step in range(8) for each in tracks.see(frame_of(*both, step=step), at(step / 5))]
-    sightings += tracks.finish(at(2))
+    sightings += tracks.finish()
     assert sorted((each.verdict, each.identity_id) for each in sightings) == [("match", KNOWN), ("unknown", None)]
     match = next(each for each in sightings if each.verdict == "match")
     assert match.fpir is not None
     assert match.fpir < 0.01
     assert match.best_shot is not None
     assert decode(match.best_shot, Limits()).pixels.shape[2] == 3
-    assert tracks.finish(at(3)) == []
+    assert tracks.finish() == []
 
 
 def test_an_empty_frame_gives_nothing(container):
     tracks = CameraTracks("door", "people", container.track_identification)
     assert tracks.see(frame_of(step=0), at(0)) == []
-    assert tracks.finish(at(1)) == []
+    assert tracks.finish() == []

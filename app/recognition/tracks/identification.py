@@ -24,14 +24,6 @@ from app.vision.quality import judge, measure
 
 
 @dataclass(frozen=True, slots=True)
-class Glance:
-    """The measured quality of a detected face (0..1) before it is embedded, and its `turn` (`Measures.turn`)."""
-
-    quality: float
-    turn: float
-
-
-@dataclass(frozen=True, slots=True)
 class FrameFaces:
     """The faces of a frame, best first. One with a score below `certain` may continue a track, but not start one."""
 
@@ -78,13 +70,13 @@ class TrackIdentification:
         analysis = self._analysis_of(self._gallery.require(collection))
         return FrameFaces(analysis.detect_in_frame(frame), analysis.frames.certain)
 
-    def glance(self, frame: Image, detections: Sequence[Detection]) -> list[Glance]:
-        """Judge faces by what can be measured without a network."""
+    def glance(self, frame: Image, detections: Sequence[Detection]) -> list[float]:
+        """Return the quality of each face (0..1) that can be measured without a network."""
         if not detections:
             return []
         crops = align(frame.pixels, np.array([each.landmarks for each in detections], np.float32))
         measures = [measure(crop, each.landmarks) for crop, each in zip(crops, detections, strict=True)]
-        return [Glance(judge(each, 0.0, None).score, each.turn) for each in measures]
+        return [judge(each, 0.0, None).score for each in measures]
 
     def embed(self, frame: Image, detections: Sequence[Detection], collection: str, *, seconds: float) -> list[Shot]:
         """Return a shot of each face of a frame; raises the errors of `detect` and of `LivenessGate.check`."""

@@ -19,8 +19,8 @@ _REDUNDANT = 0.5  # share of its value that the copy of a better shot loses
 class Shot:
     """A face of a track that was embedded by the network `model`.
 
-    `quality`: 0..1. `glance`: the quality that was known before it was embedded (`Glance.quality`). `seconds`: its time
-    on any clock. A shot that is kept has no crop.
+    `quality`: 0..1. `glance`: the quality that was known before it was embedded (`TrackIdentification.glance`).
+    `seconds`: its time on any clock. A shot that is kept has no crop.
     """
 
     face: Face
