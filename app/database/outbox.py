@@ -34,6 +34,11 @@ class EventKind(StrEnum):
     TEST = "test"
 
 
+def camera_key(camera_id: str) -> str:
+    """Return the ordering key of a camera's events."""
+    return f"camera:{camera_id}"
+
+
 @dataclass(frozen=True, slots=True)
 class NewEvent:
     """An event to append.

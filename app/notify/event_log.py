@@ -11,7 +11,7 @@ from sqlalchemy import Engine, Row, Select, select
 from app.database.event_images import open_image
 from app.database.event_position_table import EventPositionTable
 from app.database.event_table import EventTable
-from app.database.outbox import EventKind
+from app.database.outbox import EventKind, camera_key
 from app.database.vault import Vault
 from app.errors import EventImageUnknown
 from app.notify.positions import assign_positions
@@ -62,7 +62,7 @@ class EventFilter:
     @property
     def key(self) -> str | None:
         """The ordering key of the camera's events."""
-        return None if self.camera is None else f"camera:{self.camera}"
+        return None if self.camera is None else camera_key(self.camera)
 
     def includes(self, event: LoggedEvent) -> bool:
         """Return whether an event is chosen."""

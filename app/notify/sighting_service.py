@@ -11,7 +11,7 @@ from sqlalchemy.orm import Session
 
 from app.database import outbox
 from app.database.event_images import seal_image
-from app.database.outbox import NewEvent
+from app.database.outbox import NewEvent, camera_key
 from app.database.tables import CollectionTable, IdentityTable
 from app.database.vault import Vault
 from app.notify.rule_store import enabled_rules, start_cooldown
@@ -82,7 +82,7 @@ class SightingService:
         event_id, shot = str(uuid4()), sighting.best_shot
         return NewEvent(
             planned.kind,
-            f"camera:{sighting.camera}",
+            camera_key(sighting.camera),
             _data(sighting, planned.rule),
             collection=sighting.collection,
             subject=sighting.identity_id,

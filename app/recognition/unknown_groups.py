@@ -15,7 +15,7 @@ _Versions = AnyOf[str] | None
 
 
 class UnknownGroupService:
-    """All of it in collections of any network: raises CollectionUnknown, GroupUnknown and FaceUnknown.
+    """Groups in collections of any network. Every method raises CollectionUnknown, GroupUnknown and FaceUnknown.
 
     Edits raise PreconditionFailed if a group has none of the wanted `versions`; None: any will do.
     """
@@ -58,8 +58,7 @@ class UnknownGroupService:
     def merge(self, collection: str, group_id: str, others: Sequence[str], versions: _Versions) -> UnknownGroup:
         """Give the faces of other groups to a group. Raises RequestInvalid for a group and itself."""
         if group_id in others:
-            detail = "a group cannot be merged with itself"
-            raise RequestInvalid.at("groups", detail)
+            raise RequestInvalid.at("groups", "a group cannot be merged with itself")
         target = self._gallery.collection(collection)
         self._editor.merge(target, group_id, others, versions)
         return self._reader.group(target, group_id)

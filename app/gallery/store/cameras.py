@@ -14,7 +14,7 @@ from app.database import audit, outbox
 from app.database.audit import Action
 from app.database.camera_table import CameraTable
 from app.database.cipher import Context
-from app.database.outbox import EventKind, NewEvent
+from app.database.outbox import EventKind, NewEvent, camera_key
 from app.database.tables import CollectionTable
 from app.database.vault import Vault
 from app.errors import CameraExists, CameraUnknown, TooManyCameras
@@ -111,7 +111,7 @@ class CameraRepository:
             if was_lost != is_lost and status.state in _EVENTS:
                 seen = None if status.last_frame_at is None else status.last_frame_at.isoformat(timespec="milliseconds")
                 data = {"camera": camera_id, "last_frame_at": seen}
-                event = NewEvent(_EVENTS[status.state], f"camera:{camera_id}", data, collection=row.collection)
+                event = NewEvent(_EVENTS[status.state], camera_key(camera_id), data, collection=row.collection)
                 outbox.append(session, event)
 
     def _camera(self, row: _Row) -> Camera:

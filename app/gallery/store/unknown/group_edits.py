@@ -51,8 +51,7 @@ class GroupEditor:
             lock(session, collection)
             faces = _faces(session, collection, face_ids)
             if any(each.group_key is not None for each in faces):
-                detail = "a face is in a group already; split that group"
-                raise RequestInvalid.at("face_ids", detail)
+                raise RequestInvalid.at("face_ids", "a face is in a group already; split that group")
             group = new_group(session, collection)
             _move(session, [each.id for each in faces], group.id)
             count_again(session, [group.id])
@@ -82,8 +81,7 @@ class GroupEditor:
                 if each.group_key != group.id:
                     raise no_unknown_face(collection, each.face_id)
             if len(faces) >= group.faces:
-                detail = "a split leaves at least one face in the group"
-                raise RequestInvalid.at("face_ids", detail)
+                raise RequestInvalid.at("face_ids", "a split leaves at least one face in the group")
             new = new_group(session, collection)
             _move(session, [each.id for each in faces], new.id)
             separate(session, collection, new.id, [group.id, *apart_from(session, group.id)])
