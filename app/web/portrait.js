@@ -33,6 +33,23 @@ export function portrait({ face_id, has_image, name, identity_id, isUnknown = fa
   return host;
 }
 
+/**
+ * Show an image of the API in place of an element's content, which stays if the image was deleted.
+ *
+ * @param {HTMLElement} host
+ * @param {string} path
+ * @param {AbortSignal} signal
+ * @param {string} [alt]
+ */
+export async function showImage(host, path, signal, alt = "") {
+  try {
+    const answer = await send("GET", path, { signal });
+    await decoded(host, await answer.blob(), alt);
+  } catch {
+    // The content stays.
+  }
+}
+
 /** @param {string} name */
 function initials(name) {
   const words = name.split(/[\s_.\-]+/).filter(Boolean);
@@ -43,12 +60,15 @@ function initials(name) {
 async function load(host, faceId, isUnknown) {
   const crop = await cropOf(faceId, isUnknown);
   if (!crop) return;
-  const image = make("img", { alt: "", src: URL.createObjectURL(crop) });
+  await decoded(host, crop).catch(() => {}); // not an image that this browser can show: the initials stay
+}
+
+/** Show an image once it is decoded; throws if the browser cannot show it. */
+async function decoded(/** @type {HTMLElement} */ host, /** @type {Blob} */ blob, alt = "") {
+  const image = make("img", { alt, src: URL.createObjectURL(blob) });
   try {
     await image.decode();
     host.replaceChildren(image);
-  } catch {
-    // not an image that this browser can show: the initials stay
   } finally {
     URL.revokeObjectURL(image.src);
   }

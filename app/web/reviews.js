@@ -1,13 +1,14 @@
 /** The view of reviews: matches that people decide, the face of the probe next to those of the candidates. */
 
 import { may } from "./account.js";
-import { Problem, at, call, send } from "./api.js";
+import { Problem, at, call } from "./api.js";
+import { allCollections } from "./collections.js";
 import { button, make, say } from "./elements.js";
 import { rich, t } from "./i18n.js";
 import { nameOf } from "./identity.js";
 import { boundOf, moment, often, quality, similarity } from "./numbers.js";
 import { clauses } from "./phrases.js";
-import { portrait } from "./portrait.js";
+import { portrait, showImage } from "./portrait.js";
 import { attempt, latest, titleOf } from "./problems.js";
 import { collection, peopleChanged, useCollection } from "./session.js";
 import { addressOf, show } from "./tabs.js";
@@ -17,7 +18,7 @@ const STATES = ["open", "confirmed", "rejected", "expired"];
 
 /** @type {import("./admin.js").View} */
 export async function showReviews(host, about, signal) {
-  const known = (await collectionsOf(signal)).filter((each) => each.review !== "off" || each.name === about);
+  const known = (await allCollections()).filter((/** @type {any} */ each) => each.review !== "off" || each.name === about);
   if (signal.aborted) return;
   const chosen = known.find((each) => each.name === (about || collection())) ?? known[0];
   const head = make("div", { class: "view-head" }, make("h2", {}, t("admin.reviews")));
@@ -44,17 +45,6 @@ export async function showReviews(host, about, signal) {
   };
   host.replaceChildren(head, make("p", { class: "hint" }, t("reviews.about")), make("form", { class: "filters-grid", autocomplete: "off", "aria-label": t("reviews.filter") }, where.label, state.label), count, list, more);
   void next();
-}
-
-/** @returns {Promise<any[]>} */
-async function collectionsOf(/** @type {AbortSignal} */ signal) {
-  const found = [];
-  for (let cursor = null; ; ) {
-    const page = await call("GET", "collections", { query: { limit: 200, cursor }, signal });
-    found.push(...page.collections);
-    cursor = page.next_cursor;
-    if (cursor === null) return found;
-  }
 }
 
 function picker(/** @type {string} */ key, /** @type {[string, string][]} */ options, /** @type {string} */ value) {
@@ -95,21 +85,9 @@ function decisionText(/** @type {any} */ review, /** @type {any} */ { decision, 
 /** The face that was seen, or its absence. */
 function probe(/** @type {any} */ review, /** @type {AbortSignal} */ signal) {
   const picture = make("span", { class: "portrait large" }, "?");
-  if (review.has_image) void showImage(picture, review.review_id, signal);
+  if (review.has_image) void showImage(picture, at("collections/{}/reviews/{}/image", collection(), review.review_id), signal, t("reviews.seen"));
   const kept = review.has_image ? "" : t("reviews.not_kept");
   return make("div", { class: "side odd" }, make("div", { class: "strip" }, picture), make("span", {}, t("reviews.seen")), make("small", {}, clauses(t("quality.score", { score: quality(review.use.quality), reasons: "" }), kept)));
-}
-
-async function showImage(/** @type {HTMLElement} */ host, /** @type {string} */ id, /** @type {AbortSignal} */ signal) {
-  try {
-    const answer = await send("GET", at("collections/{}/reviews/{}/image", collection(), id), { signal });
-    const image = make("img", { alt: t("reviews.seen"), src: URL.createObjectURL(await answer.blob()) });
-    image.onload = () => URL.revokeObjectURL(image.src);
-    await image.decode();
-    host.replaceChildren(image);
-  } catch {
-    // Deleted in the meantime: the question mark stays.
-  }
 }
 
 function candidate(/** @type {any} */ review, /** @type {any} */ each, /** @type {boolean} */ isOpen) {

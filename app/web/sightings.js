@@ -1,11 +1,11 @@
 /** The view of sightings: the people on the cameras, as they are seen. */
 
-import { Problem, at, call, send } from "./api.js";
+import { Problem, at, call } from "./api.js";
 import { make, say } from "./elements.js";
 import { events } from "./events.js";
 import { t } from "./i18n.js";
 import { boundOf, moment, often } from "./numbers.js";
-import { portrait } from "./portrait.js";
+import { portrait, showImage } from "./portrait.js";
 import { latest } from "./problems.js";
 
 const PAGE = 30;
@@ -110,21 +110,9 @@ function entry(/** @type {Seen} */ each, /** @type {AbortSignal} */ signal) {
   const { data } = each;
   const kind = kindOf(each);
   const picture = portrait({ name: data.name, identity_id: data.identity_id ?? "?" });
-  if (each.has_image) void show(picture, each.id, signal);
+  if (each.has_image) void showImage(picture, at("events/{}/image", each.id), signal);
   const chance = data.fpir === null || data.verdict === "unknown" ? null : t("sightings.chance", { often: often(data.fpir, boundOf(data.fpir), "lookups") });
   const where = [data.camera, moment(data.last_seen), chance, data.rule && t("sightings.rule", { name: data.rule.name })].filter(Boolean).join(" · ");
   const isBad = kind === "attack" || kind === "hit";
   return make("li", {}, picture, make("div", { class: "entry-text" }, make("span", {}, make("b", {}, nameOf(data)), make("span", { class: `tag ${isBad ? "refused" : ""}` }, t(`sightings.kind_${kind}`))), make("small", {}, where)));
-}
-
-/** Show the image of an event, if it still exists. */
-async function show(/** @type {HTMLElement} */ host, /** @type {string} */ id, /** @type {AbortSignal} */ signal) {
-  try {
-    const image = make("img", { alt: "", src: URL.createObjectURL(await (await send("GET", at("events/{}/image", id), { signal })).blob()) });
-    image.onload = () => URL.revokeObjectURL(image.src);
-    await image.decode();
-    host.replaceChildren(image);
-  } catch {
-    // Deleted in the meantime: the initials stay.
-  }
 }
