@@ -41,7 +41,7 @@ def cluster(
     ] = None,
     pack: Annotated[str | None, typer.Option(help="Pack instead of ARCID_PACK.")] = None,
     max_false: Annotated[
-        float, typer.Option(help="Chance that a face is put with another person, among all photos.")
+        float, typer.Option(help="Expected number of wrong links for each face, by the calibration.")
     ] = DEFAULT_MAX_FALSE,
     threshold: Annotated[
         float | None, typer.Option(min=-1, max=1, help="Similarity instead of the one for --max-false.")

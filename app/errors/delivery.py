@@ -4,7 +4,7 @@ from app.errors.base import ArcidError
 
 
 class DestinationUnknown(ArcidError):
-    """There is no destination of this id, or it is for collections that are not the key's."""
+    """No destination has this id, or it is for other collections than the key."""
 
 
 class DestinationDisabled(ArcidError):

@@ -70,11 +70,11 @@ class ReviewUnknown(ArcidError):
 
 
 class ReviewClosed(ArcidError):
-    """The review was decided before, or has expired."""
+    """The review is decided already, or has expired."""
 
 
 class ReviewerRepeated(ArcidError):
-    """The caller has decided this review before, and another person has to."""
+    """The caller has decided this review already; another person has to agree."""
 
 
 class ConsentMissing(ArcidError):
