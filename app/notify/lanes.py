@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Engine, and_, func, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.database import clock
 from app.database.delivery_tables import DeliveryLaneTable, DeliveryTable, DestinationTable
+from app.database.upsert import insert_for
 from app.notify.delivery import RETRY_WINDOW, DeliveryState
 
 _MOST = 2
@@ -34,9 +34,7 @@ def open_lanes(session: Session, lanes: Collection[tuple[int, str]], now: dateti
 
     It locks them all, so that no worker closes one before the commit.
     """
-    is_postgresql = session.get_bind().dialect.name == "postgresql"
-    insert = (postgresql.insert if is_postgresql else sqlite.insert)(DeliveryLaneTable)
-    opening = insert.on_conflict_do_update(
+    opening = insert_for(session.get_bind(), DeliveryLaneTable).on_conflict_do_update(
         index_elements=("destination_key", "key"), set_={"next_at": DeliveryLaneTable.next_at}
     )
     rows = [{"destination_key": destination, "key": key, "next_at": now} for destination, key in sorted(lanes)]

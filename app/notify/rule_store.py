@@ -8,12 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Engine, Select, delete, func, insert, or_, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from app.database import audit
 from app.database.audit import Action
 from app.database.rule_tables import RuleCooldownTable, RuleTable
+from app.database.upsert import insert_for
 from app.errors import RequestInvalid, RuleUnknown
 from app.notify.rule_targets import require_targets
 from app.notify.rules import QuietHours, RuleEvent, SightingRule
@@ -96,8 +96,7 @@ def start_cooldown(session: Session, rule: SightingRule, sighting: Sighting) -> 
     if not length:
         return True
     table = RuleCooldownTable
-    make = postgresql.insert if session.get_bind().dialect.name == "postgresql" else sqlite.insert
-    claim = make(table).values(
+    claim = insert_for(session.get_bind(), table).values(
         rule_id=rule.rule_id,
         camera=sighting.camera,
         collection=sighting.collection,

@@ -4,10 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Engine, Insert, Integer, cast, delete, func, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from app.database.statistics_tables import StatisticsTable
 from app.database.tables import CollectionTable
+from app.database.upsert import insert_for
 from app.errors import CollectionUnknown
 from app.statistics.counts import Count
 
@@ -43,8 +43,6 @@ class StatisticsStore:
     def __init__(self, engine: Engine) -> None:
         self._writing = engine
         self._reading = engine.execution_options(is_reader=True)
-        is_postgresql = engine.dialect.name == "postgresql"
-        self._insert = postgresql.insert if is_postgresql else sqlite.insert
 
     def add(self, counts: Mapping[Count, int]) -> None:
         """Add counts in one transaction; those of collections that do not exist are dropped."""
@@ -85,7 +83,7 @@ class StatisticsStore:
             return connection.execute(delete(StatisticsTable).where(StatisticsTable.hour < before)).rowcount
 
     def _adding(self) -> Insert:
-        adding = self._insert(StatisticsTable)
+        adding = insert_for(self._writing, StatisticsTable)
         total = StatisticsTable.count + adding.excluded.count
         return adding.on_conflict_do_update(index_elements=_UNIQUE, set_={"count": total})
 
