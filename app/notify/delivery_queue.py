@@ -1,4 +1,4 @@
-"""The queue of deliveries: the next one of a lane, and what became of it."""
+"""The queue of deliveries: the next one of a lane, and the outcome of each attempt."""
 
 from datetime import timedelta
 from uuid import uuid4

@@ -1,4 +1,4 @@
-"""The end of events: they are kept for days, and the cooldowns of rules for as long as a rule may last."""
+"""Retention of events, and of the cooldowns of rules."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -47,7 +47,7 @@ _USUAL = NamingOptions()
 
 
 class GroupNamingService:
-    """See `name` and `add_to`.
+    """Enrolls groups of unknown faces: as a new person, or for an enrolled one.
 
     Both enroll by the rules of `EnrollmentService.enroll`: screening, consent, quality. The group is deleted in the
     same transaction, with the faces that are not enrolled because the group has more than `MOST_ENROLLED`. Faces that

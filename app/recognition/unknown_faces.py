@@ -56,7 +56,7 @@ class UnknownFaceLimits:
 
 
 class UnknownFaceService:
-    """See `remember`."""
+    """Stores the unknown faces of collections that remember them."""
 
     def __init__(
         self,

@@ -46,7 +46,7 @@ class GroupingOutcome:
 
 
 class UnknownGroupingService:
-    """See `group`."""
+    """Groups the unknown faces of collections."""
 
     def __init__(self, gallery: Gallery, store: GroupingStore, analysis_of: AnalysisOf, policy_of: PolicyOf) -> None:
         self._gallery = gallery

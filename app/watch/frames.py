@@ -1,4 +1,4 @@
-"""Frames of cameras, and what gives them."""
+"""Frames of cameras, and their sources."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Track: all that is known of one person on one camera, from the first frame to the last."""
+"""A track: the frames of one person on one camera, their best shots, and the decisions on them."""
 
 from dataclasses import dataclass, field
 from datetime import datetime

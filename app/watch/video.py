@@ -112,7 +112,7 @@ class VideoSource:
 
 @contextmanager
 def _readable() -> Iterator[None]:
-    """Turn FFmpeg's errors into CameraUnreachable. Their texts may contain the address, so only their kind is kept."""
+    """Turn FFmpeg's errors into CameraUnreachable, without their texts, which may contain the address."""
     try:
         yield
     except FFmpegError as error:

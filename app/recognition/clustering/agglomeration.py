@@ -26,7 +26,7 @@ class Agglomeration:
     def __init__(
         self, clusters: Clusters, separation: Separation, curve: RateCurve | None, *, is_waiting: Marks, is_fixed: Marks
     ) -> None:
-        """Take the clusters.
+        """Start with separate clusters.
 
         Args:
             clusters: Clusters (m,) with one face or more.

@@ -1,4 +1,4 @@
-"""Values of clustering: faces to group, with what is known of them, and the groups. Pure."""
+"""Values of clustering: the faces to group, and their groups. Pure."""
 
 from dataclasses import dataclass, field
 from typing import Final

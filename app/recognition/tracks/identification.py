@@ -48,7 +48,7 @@ class TrackDecision:
 
 
 class TrackIdentification:
-    """See the methods. Holds no state of a track: safe under concurrent calls."""
+    """Detects, embeds and decides for tracks. It holds no state of a track, so concurrent calls are safe."""
 
     def __init__(
         self,
