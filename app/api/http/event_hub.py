@@ -56,7 +56,7 @@ class EventWatch:
         self._moved = asyncio.Event()
 
     def wake(self) -> None:
-        """Say that there may be new events."""
+        """Wake the watch: there may be new events."""
         self._moved.set()
 
     def end(self) -> None:

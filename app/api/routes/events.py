@@ -106,7 +106,7 @@ async def _watch(
 
 @router.get("/stream", response_class=EventSourceResponse)
 async def stream_events(watch: Annotated[EventWatch, Depends(_watch)]) -> AsyncIterator[ServerSentEvent]:
-    """Follow the events by server-sent events: `id` is the position, and a new one starts at the end."""
+    """Follow events by server-sent events; `id` is the position. Without one, the stream starts with the next event."""
     async for event in watch:
         yield ServerSentEvent(event=event.kind.value, id=str(event.position), data=EventSchema.of(event))
 

@@ -114,7 +114,7 @@ async def split_group(
     versions: Versions,
     response: Response,
 ) -> GroupSchema:
-    """Move faces of a group to a new group, which is answered. The service never merges the two again."""
+    """Move faces of a group to a new group, and return it. The service never merges the two again."""
     split = services.unknown_groups.split
     return _answer(response, await workers.run(split, collection, group_id, request.face_ids, versions))
 

@@ -50,7 +50,7 @@ class CameraRequest(StrictSchema):
     )
 
     camera_id: CameraId
-    collection: Annotated[CollectionName, Field(description="Its people are recognized.")]
+    collection: Annotated[CollectionName, Field(description="The collection of the people to recognize.")]
     url: CameraUrl | None = None
     reads: Reads = "stream"
     fps: Fps = 5

@@ -144,7 +144,7 @@ class DecisionRequest(StrictSchema):
         bool,
         Field(
             strict=True,
-            description="If this closes the review as confirmed, enroll its image to the person. Needs scope `enroll`.",
+            description="If this confirms the person, enroll the image for them. Needs scope `enroll`.",
         ),
     ] = False
 
