@@ -430,3 +430,12 @@ def test_without_keys_everything_is_as_before(settings, databases, portrait):
             expect(client.get("/nothing"), 404, "not_found")
             engine = app.state.services.database.engine
             assert [each.entry.actor for each in Trail(engine).lines()] == ["cli", "anonymous"]
+
+
+def test_only_an_administrator_lets_fewer_people_decide(client, secrets):
+    manage, admin = bearer(secrets[Scope.MANAGE]), bearer(secrets[Scope.ADMIN])
+    client.post("/collections", json={"name": "pairs"}, headers=manage).raise_for_status()
+    for reviewers in (1, 2, 2):
+        client.patch("/collections/pairs", json={"reviewers": reviewers}, headers=manage).raise_for_status()
+    expect(client.patch("/collections/pairs", json={"reviewers": 1}, headers=manage), 403, "scope_missing")
+    assert client.patch("/collections/pairs", json={"reviewers": 1}, headers=admin).json()["reviewers"] == 1

@@ -66,10 +66,15 @@ async def change_collection(
     request: Annotated[CollectionChange, Depends(JsonBody(CollectionChange))],
     services: ServicesDependency,
     workers: WorkersDependency,
+    principal: PrincipalDependency,
     versions: Versions,
     response: Response,
 ) -> CollectionSchema:
-    """Change settings of a collection; missing fields keep their values."""
+    """Change settings of a collection; missing fields keep their values. Fewer `reviewers` need scope `admin`."""
+    if request.reviewers is not None:
+        found = await workers.run(services.collections.get, collection)
+        if request.reviewers < found.settings.reviewers:
+            principal.require(Scope.ADMIN)  # a reviewer must not decide that the other one is not needed
     changed = await workers.run(services.collections.change, collection, request.settings(), versions)
     tag(response, changed.version)
     return _shown(changed, services)

@@ -18,8 +18,8 @@ from app.database.cipher import Sealed, Sealer
 from app.database.outbox import EventKind, NewEvent
 from app.database.review_tables import ReviewCandidateTable, ReviewDecisionTable, ReviewImageTable, ReviewTable
 from app.database.session_table import SessionTable
-from app.database.tables import CollectionTable, IdentityTable
-from app.errors import PreconditionFailed, RequestInvalid, ReviewClosed, ReviewerRepeated
+from app.database.tables import CollectionTable, IdentityTable, KeyTable
+from app.errors import KeyInvalid, PreconditionFailed, RequestInvalid, ReviewClosed, ReviewerRepeated
 from app.gallery.store import review_rows, rows
 from app.gallery.store.review_images import image_context
 from app.gallery.store.review_values import NewDecision, NewReview, ReviewDecision, ReviewRecord, ReviewState
@@ -77,6 +77,7 @@ class ReviewStore:
             ReviewClosed: if it is not open.
             PreconditionFailed: if its version is not in `versions`.
             ReviewerRepeated: if the same key or person has decided it before.
+            KeyInvalid: if the person's session has ended since the request started.
             RequestInvalid: if the confirmed person is not a candidate.
         """
         with Session(self._writing) as session, session.begin():
@@ -217,7 +218,7 @@ def _insert_candidates(session: Session, review: int, new: NewReview, people: di
 
 
 def _insert_decision(session: Session, review: ReviewRecord, new: NewDecision, confirmed: int | None) -> None:
-    """Store the decision of the current actor; raises ReviewerRepeated."""
+    """Store the decision of the current actor; raises ReviewerRepeated and KeyInvalid."""
     who, reviewer = audit.actor(), _reviewer(session)
     same = (ReviewDecisionTable.review_key == review.key) & (ReviewDecisionTable.reviewer == reviewer)
     if session.scalar(select(ReviewDecisionTable.id).where(same)) is not None:
@@ -238,12 +239,16 @@ def _insert_decision(session: Session, review: ReviewRecord, new: NewDecision, c
 
 
 def _reviewer(session: Session) -> str:
-    """Return who acts, the same over all sessions of a person."""
+    """Return who acts, the same over all sessions of a person; raises KeyInvalid if the session has ended."""
     who = audit.actor()
+    if who.key_id is None:
+        return f"name:{who.name}"
     subject = session.scalar(select(SessionTable.subject).where(SessionTable.session_id == who.key_id))
     if subject is not None:
         return f"person:{subject}"
-    return f"name:{who.name}" if who.key_id is None else f"key:{who.key_id}"
+    if session.scalar(select(KeyTable.id).where(KeyTable.key_id == who.key_id)) is None:
+        raise KeyInvalid("the session has ended")  # else a person could decide again by it
+    return f"key:{who.key_id}"
 
 
 def _agreeing(session: Session, review: ReviewRecord, decision: ReviewDecision, confirmed: int | None) -> int:

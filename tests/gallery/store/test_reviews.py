@@ -4,7 +4,7 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import delete, func, insert, select, update
 
 from app.access.trail import Trail
 from app.database import audit
@@ -12,7 +12,8 @@ from app.database.audit import Action, Actor
 from app.database.event_table import EventTable
 from app.database.review_tables import ReviewCandidateTable, ReviewDecisionTable, ReviewImageTable, ReviewTable
 from app.database.session_table import SessionTable
-from app.errors import PreconditionFailed, RequestInvalid, ReviewClosed, ReviewerRepeated, ReviewUnknown
+from app.database.tables import KeyTable
+from app.errors import KeyInvalid, PreconditionFailed, RequestInvalid, ReviewClosed, ReviewerRepeated, ReviewUnknown
 from app.gallery.store.collections import CollectionRepository
 from app.gallery.store.editing import EditingRepository
 from app.gallery.store.review_pages import ReviewPages
@@ -30,6 +31,10 @@ ONE, TWO, THREE = Actor("front-desk", "k1"), Actor("office", "k2"), Actor("night
 
 @pytest.fixture
 def reviews(engine) -> ReviewStore:
+    with engine.begin() as connection:
+        for key in ("k1", "k2", "k3", "k4"):
+            row = {"key_id": key, "name": key, "sha256": f"{key:0>64}", "scopes": ["manage"], "created_at": START}
+            connection.execute(insert(KeyTable).values(row))
     return ReviewStore(engine, FakeSealer(), most_open=3)
 
 
@@ -173,6 +178,10 @@ def test_a_person_is_the_same_in_another_session(engine, reviews, staff):
             connection.execute(insert(SessionTable).values(**session, **rest))
     decide(reviews, Actor("Ada", "s0"), staff, review_id, REJECT)
     with pytest.raises(ReviewerRepeated):
+        decide(reviews, Actor("Ada", "s1"), staff, review_id, REJECT)
+    with engine.begin() as connection:  # it ends while a request is under way
+        connection.execute(delete(SessionTable).where(SessionTable.session_id == "s1"))
+    with pytest.raises(KeyInvalid, match="ended"):
         decide(reviews, Actor("Ada", "s1"), staff, review_id, REJECT)
     assert decide(reviews, Actor("Ada", "s2"), staff, review_id, REJECT).state == "rejected"
 
