@@ -57,15 +57,15 @@ class Destination:
         Args:
             kind: The event's kind.
             collection: The event's collection, if it concerns one.
-            send_to: Ids of the destinations that the event names, regardless of their subscriptions; None: no such.
+            send_to: Ids of the destinations that the event names, whatever kinds they subscribe to; None: no such. They
+                get no events of other collections than theirs.
         """
         if not self.is_enabled:
             return False
-        if send_to is not None:
-            return self.destination_id in send_to
-        if self.collections is not None and collection not in self.collections:
-            return False
-        return self.kinds is None or kind in self.kinds
+        is_its = self.collections is None or collection in self.collections
+        if send_to is not None:  # tests are of no collection
+            return self.destination_id in send_to and (is_its or collection is None)
+        return is_its and (self.kinds is None or kind in self.kinds)
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,8 +33,6 @@ class DestinationStore:
         """Store a destination; raises TooManyDestinations."""
         destination_id = str(uuid4())
         with Session(self._writing) as session, session.begin():
-            if (session.scalar(select(func.count()).select_from(DestinationTable)) or 0) >= MOST_DESTINATIONS:
-                raise TooManyDestinations(f"there are {MOST_DESTINATIONS} destinations already; delete one first")
             sealed = sealed_access(session, self._vault, destination_id, DestinationAccess(new.url, secret))
             row = {
                 "destination_id": destination_id,
@@ -51,6 +49,9 @@ class DestinationStore:
             session.execute(insert(DestinationTable).values(row))
             made = destination_of(_row(session, destination_id))
             audit.append(session, Action.DESTINATION_CREATED, subject=destination_id, detail=_detail(made))
+            # Counted after taking the trail's lock, so that destinations created by others are visible.
+            if (session.scalar(select(func.count()).select_from(DestinationTable)) or 0) > MOST_DESTINATIONS:
+                raise TooManyDestinations(f"there are {MOST_DESTINATIONS} destinations already; delete one first")
             return made
 
     def all(self) -> list[Destination]:

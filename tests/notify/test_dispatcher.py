@@ -31,8 +31,9 @@ def test_a_destination_gets_the_kinds_and_collections_that_it_wants(engine):
     append(engine, 2, kind=EventKind.PERSON_RECOGNISED, collection="staff")
     append(engine, 3, kind=EventKind.CAMERA_LOST)
     append(engine, 4, kind=EventKind.TEST, send_to=[staff.destination_id, off.destination_id])
-    assert dispatch(engine) == 4
-    assert (queued(engine, unknown), queued(engine, staff), queued(engine, off)) == ([1], [2, 4], [])
+    append(engine, 5, collection="guests", send_to=[unknown.destination_id, staff.destination_id])  # by a rule
+    assert dispatch(engine) == 5
+    assert (queued(engine, unknown), queued(engine, staff), queued(engine, off)) == ([1, 5], [2, 4], [])
 
 
 def test_a_new_destination_gets_no_earlier_events(engine):
