@@ -11,6 +11,7 @@ from app.notify.webhook import WebhookSender, new_webhook_secret
 from app.remote.posting import Poster
 from tests.notify.receivers import webhook
 
+FAR_ZONE = f"Mon, 01 Jan 2024 00:00:00 +{'9' * 20}"
 AT = datetime(2026, 11, 30, 12, 0, tzinfo=UTC)
 DESTINATION = Destination(1, "id", DestinationKind.WEBHOOK, "origin", None, None, True, False, None, AT)  # noqa: FBT003 - as stored
 SECRET, PREVIOUS = new_webhook_secret(), new_webhook_secret()
@@ -75,7 +76,14 @@ def test_any_status_but_success_is_a_failure(hook, sender, status):
 
 
 @pytest.mark.parametrize(
-    ("text", "seconds"), [(timedelta(seconds=500), 500), (-timedelta(seconds=500), 0), ("soon", None), ("9" * 40, 1e9)]
+    ("text", "seconds"),
+    [
+        (timedelta(seconds=500), 500),
+        (-timedelta(seconds=500), 0),
+        ("soon", None),
+        ("9" * 40, 1e9),
+        (FAR_ZONE, None),
+    ],
 )
 def test_retry_after_may_be_a_date(hook, sender, text, seconds):
     if isinstance(text, timedelta):
