@@ -14,10 +14,13 @@ from sqlalchemy import Engine, NullPool, create_engine
 from app.database.failures import BUSY
 from app.errors import DatabaseUnavailable
 
-_TABLES = (
+TABLES = (
     *("faces", "crops", "next_templates", "identities", "enrolments", "jobs", "job_errors"),
     *("reviews", "review_candidates", "review_decisions", "review_images"),
+    *("unknown_faces", "unknown_crops", "unknown_groups", "events", "deliveries", "rule_cooldowns"),
+    *("cameras", "destinations"),
 )
+"""Tables with personal data or with secrets of others, such as the passwords of cameras."""
 _PATIENCE_MS = 1000
 
 
@@ -81,6 +84,6 @@ class Scrubber:
         patient = create_engine(self._engine.url, isolation_level="AUTOCOMMIT", poolclass=NullPool)
         with patient.connect() as postgresql:
             postgresql.exec_driver_sql("SET lock_timeout = 0")
-            for table in _TABLES:
+            for table in TABLES:
                 postgresql.exec_driver_sql(f"VACUUM (FULL) {table}")
             postgresql.exec_driver_sql("CHECKPOINT")
