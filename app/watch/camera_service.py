@@ -12,7 +12,7 @@ from app.remote.camera_urls import SNAPSHOT_SCHEMES, STREAM_SCHEMES, CameraUrlRu
 from app.types import Page
 from app.watch.sources import require_video
 
-_MASK = ":***@"
+_MASKS = (":***@", "?***")
 
 
 class CameraService:
@@ -69,8 +69,8 @@ class CameraService:
     def _require_readable(self, setup: CameraSetup) -> None:
         if setup.url is None:
             return
-        if _MASK in setup.url:
-            raise CameraUrlNotAllowed("the URL has *** in place of the password; send the password")
+        if any(each in setup.url for each in _MASKS):
+            raise CameraUrlNotAllowed("the URL has *** in place of the password or query; send them")
         is_stream = setup.kind is CameraKind.STREAM
         require_allowed(self._rules, setup.url, STREAM_SCHEMES if is_stream else SNAPSHOT_SCHEMES)
         if is_stream:

@@ -1,4 +1,6 @@
+import socket
 import sys
+import threading
 from datetime import timedelta
 from fractions import Fraction
 
@@ -109,6 +111,33 @@ def test_no_redirect_is_followed(video):
     ):
         list(stream(f"http://{HOST}:{port}/"))
     assert [path for path, _ in asked] == ["/"]
+
+
+def test_no_redirect_of_rtsp_is_followed():
+    with socket.create_server((HOST, 0)) as elsewhere, socket.create_server((HOST, 0)) as camera:
+        moved = f"Location: rtsp://{HOST}:{elsewhere.getsockname()[1]}/door"
+        thread = threading.Thread(target=answer_rtsp, args=(camera, {"DESCRIBE": ("302 Moved", moved)}), daemon=True)
+        thread.start()
+        with refused():
+            list(stream(f"rtsp://{HOST}:{camera.getsockname()[1]}/door"))
+        thread.join()
+        elsewhere.settimeout(0)
+        with pytest.raises(BlockingIOError):
+            elsewhere.accept()
+
+
+def answer_rtsp(server, answers):
+    """Answer the requests of one connection by their methods (status and a header)."""
+    connection, _ = server.accept()
+    with connection, connection.makefile("rb") as lines:
+        request: list[str] = []
+        for line in lines:
+            request.append(line.decode().strip())
+            if not request[-1]:
+                status, header = answers.get(request[0].split()[0], ("200 OK", "Public: DESCRIBE"))
+                number = next(each for each in request if each.startswith("CSeq"))
+                connection.sendall(f"RTSP/1.0 {status}\r\n{number}\r\n{header}\r\n\r\n".encode())
+                request.clear()
 
 
 @pytest.mark.parametrize(
