@@ -66,13 +66,15 @@ class VideoSource:
             source.address,
             "r",
             format=source.format,
-            options=dict(source.options),
+            options={**dict(source.options), **self._limit},  # for frames that are decoded to recognise the stream
             timeout=self._options.seconds,
             hwaccel=None if decoder is None else HWAccel(decoder, allow_software_fallback=False),
         )
 
     def _prepare(self, stream: VideoStream, *, is_live: bool) -> None:
-        """Decode no more than is needed."""
+        """Decode no more than is needed, and no larger frames than are accepted."""
+        self._require_size(stream.codec_context.width, stream.codec_context.height)
+        stream.codec_context.options = {**stream.codec_context.options, **self._limit}
         stream.thread_type = "AUTO" if self._options.is_threaded else "NONE"
         if not is_live:
             return
@@ -101,10 +103,18 @@ class VideoSource:
                     taken = datetime.now(UTC) if is_live else start + timedelta(seconds=at)
                     yield CameraFrame(self._image(frame, shown), taken)
 
-    def _image(self, frame: VideoFrame, shown: VideoReformatter) -> Image:
-        if frame.width * frame.height > self._options.most_pixels:
-            size = f"{frame.width} x {frame.height} pixels"
+    @property
+    def _limit(self) -> dict[str, str]:
+        """FFmpeg's option by which a decoder refuses larger frames before it takes memory for them."""
+        return {"max_pixels": str(self._options.most_pixels)}
+
+    def _require_size(self, width: int, height: int) -> None:
+        if width * height > self._options.most_pixels:
+            size = f"{width} x {height} pixels"
             raise CameraUnreachable(f"the frames have {size}; at most {self._options.most_pixels:,} are accepted")
+
+    def _image(self, frame: VideoFrame, shown: VideoReformatter) -> Image:
+        self._require_size(frame.width, frame.height)
         pixels = np.asarray(shown.reformat(frame, format="rgb24").to_ndarray(), np.uint8)
         turns = round(frame.rotation / 90) % 4
         return Image(np.ascontiguousarray(np.rot90(pixels, turns)) if turns else pixels)

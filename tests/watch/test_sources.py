@@ -4,15 +4,17 @@ import threading
 from datetime import timedelta
 from fractions import Fraction
 
+import cv2
 import pytest
 
 from app.errors import CameraUnreachable, CameraUrlNotAllowed, VideoUnavailable
 from app.remote.camera_urls import CameraUrlRules
 from app.watch.decoding import DecodingOptions
 from app.watch.sources import device_source, operators_source, stream_source
-from tests.watch.videos import HOST, number_of, site, write_video
+from tests.watch.videos import HOST, grey, number_of, site, write_video
 
 LOCAL = CameraUrlRules.parse((HOST,))
+MOTION_JPEG = {"Content-Type": "multipart/x-mixed-replace; boundary=b"}
 
 
 @pytest.fixture(scope="module")
@@ -97,11 +99,21 @@ def test_motion_jpeg(video):
     encoder.width, encoder.height, encoder.pix_fmt, encoder.time_base = 64, 48, "yuvj420p", Fraction(1, 25)
     shown = next(operators_source(video, DecodingOptions(25)).frames()).image.pixels
     photo = bytes(encoder.encode(av.VideoFrame.from_ndarray(shown, format="rgb24").reformat(format="yuvj420p"))[0])
-    part = b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(photo) + photo + b"\r\n"
-    headers = {"Content-Type": "multipart/x-mixed-replace; boundary=b"}
-    with site({"/mjpeg": (200, headers, part * 6)}) as (port, _):
+    with site({"/mjpeg": (200, MOTION_JPEG, part(photo) * 6)}) as (port, _):
         frames = list(stream(f"http://{HOST}:{port}/mjpeg"))
     assert {each.image.pixels.shape for each in frames} == {(48, 64, 3)}
+
+
+def test_frames_that_are_too_large_are_not_decoded():
+    photos = [cv2.imencode(".jpg", grey(100, size))[1].tobytes() for size in [(64, 48)] * 3 + [(1200, 900)] * 3]
+    options = DecodingOptions(1000, seconds=5, most_pixels=100_000)
+    with site({"/mjpeg": (200, MOTION_JPEG, b"".join(map(part, photos)))}) as (port, _), refused() as raised:
+        list(stream_source(f"http://{HOST}:{port}/mjpeg", LOCAL, options).frames())
+    assert raised.value.reason == "ArgumentError"  # of FFmpeg, before it takes memory for the frame
+
+
+def part(photo):
+    return b"--b\r\nContent-Type: image/jpeg\r\nContent-Length: %d\r\n\r\n" % len(photo) + photo + b"\r\n"
 
 
 def test_no_redirect_is_followed(video):
