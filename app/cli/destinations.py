@@ -7,6 +7,7 @@ import typer
 from rich.table import Table
 
 from app.access.keys import ANONYMOUS
+from app.cli.default_collection import ensure_default
 from app.cli.output import Console, show
 from app.cli.serve import prepare_database
 from app.config import read_settings
@@ -55,6 +56,8 @@ def create(
     settings = read_settings()
     prepare_database(settings)
     with Container(settings) as container:
+        for each in collection or ():
+            ensure_default(container, each)
         made, secret = container.destinations.create(ANONYMOUS, new)
     _note(f"{made.destination_id}: {made.origin}{'; its secret is shown only now' if secret else ''}")
     if secret is not None:

@@ -31,9 +31,11 @@ class DestinationService:
     def create(self, caller: Caller, new: NewDestination) -> tuple[Destination, str | None]:
         """Create a destination and return it with its secret, which a webhook has and which is shown only now.
 
-        Raises CollectionForbidden, TooManyDestinations, and RequestInvalid if events cannot be sent to the URL.
+        Raises CollectionForbidden, CollectionUnknown, TooManyDestinations, and RequestInvalid if events cannot be sent
+        to the URL.
         """
         _require(caller, new.collections)
+        self._store.require_collections(new.collections)
         origin = self._origin(new.kind, new.url)
         secret = new_webhook_secret() if new.kind is DestinationKind.WEBHOOK else None
         return self._store.create(new, origin, secret), secret
@@ -56,6 +58,7 @@ class DestinationService:
         found = self.get(caller, destination_id)
         if "collections" in changes:
             _require(caller, changes["collections"])
+            self._store.require_collections(changes["collections"])
         address = None if url is None else (url, self._origin(found.kind, url))
         return self._store.change(destination_id, changes, address)
 

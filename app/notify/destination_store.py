@@ -16,6 +16,7 @@ from app.database.vault import Vault
 from app.errors import DestinationUnknown, TooManyDestinations
 from app.notify.destination import Destination, DestinationAccess, DestinationKind, NewDestination
 from app.notify.destination_rows import destination_of, opened_access, sealed_access
+from app.notify.targets import require_collections
 
 MOST_DESTINATIONS = 32
 """Each may take threads of a process."""
@@ -53,6 +54,11 @@ class DestinationStore:
             if (session.scalar(select(func.count()).select_from(DestinationTable)) or 0) > MOST_DESTINATIONS:
                 raise TooManyDestinations(f"there are {MOST_DESTINATIONS} destinations already; delete one first")
             return made
+
+    def require_collections(self, names: Collection[str] | None) -> None:
+        """Raise CollectionUnknown if one of these collections does not exist; None: all of them."""
+        with Session(self._reading) as session:
+            require_collections(session, names)
 
     def all(self) -> list[Destination]:
         """Return all destinations, oldest first."""

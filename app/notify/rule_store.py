@@ -15,9 +15,9 @@ from app.database.audit import Action
 from app.database.rule_tables import RuleCooldownTable, RuleTable
 from app.database.upsert import insert_for
 from app.errors import RequestInvalid, RuleUnknown
-from app.notify.rule_targets import require_targets
 from app.notify.rules import QuietHours, RuleEvent, SightingRule
 from app.notify.sighting import Sighting, SightingVerdict
+from app.notify.targets import require_targets
 from app.types import Page
 
 MOST_RULES = 200

@@ -137,6 +137,7 @@ def test_a_change_of_nothing_is_refused(client, made):
 
 
 def test_a_key_for_some_collections_manages_its_own_destinations(client, hook, made):
+    client.post("/collections", json={"name": "staff"})
     new = client.app.state.services.keys.create
     _, secret = new(NewKey("staff", {Scope.ADMIN}, {"staff"}))
     client.app.state.services.access.refresh()

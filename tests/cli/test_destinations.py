@@ -3,7 +3,7 @@ from sqlalchemy import update
 from app.config import read_settings
 from app.container import Container
 from app.database.delivery_tables import DeliveryTable
-from app.errors import DestinationDisabled, DestinationUnknown, RequestInvalid
+from app.errors import CollectionUnknown, DestinationDisabled, DestinationUnknown, RequestInvalid
 from tests.notify.receivers import dispatch
 
 URL = "https://hooks.example/secret-path"
@@ -33,10 +33,14 @@ def test_a_secret_is_printed_alone_and_once(arcid):
     assert "whsec_" not in listed
 
 
+def test_a_misspelled_collection_is_refused(arcid):
+    assert isinstance(arcid("destinations", "create", URL, "--collection", "staf").exception, CollectionUnknown)
+
+
 def test_a_destination_is_listed_with_what_it_gets(arcid):
-    created(arcid, "--event", "job.finished", "--collection", "staff", "--images")
+    created(arcid, "--event", "job.finished", "--collection", "default", "--images")
     row = run(arcid, "list").splitlines()[-1].split()
-    assert row[1:7] == ["webhook", "https://hooks.example", "job.finished", "staff", "yes", "enabled"]
+    assert row[1:7] == ["webhook", "https://hooks.example", "job.finished", "default", "yes", "enabled"]
 
 
 def test_dead_letters_are_listed_and_replayed(arcid):

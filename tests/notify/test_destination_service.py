@@ -5,7 +5,14 @@ import pytest
 from app.access.keys import Principal, Scope
 from app.database.outbox import EventKind
 from app.database.vault import Vault
-from app.errors import CollectionForbidden, DestinationDisabled, DestinationUnknown, RequestInvalid
+from app.errors import (
+    CollectionForbidden,
+    CollectionUnknown,
+    DestinationDisabled,
+    DestinationUnknown,
+    RequestInvalid,
+)
+from app.gallery.store.identities import IdentityStore
 from app.notify.delivery import DeliveryState
 from app.notify.delivery_log import DeliveryLog
 from app.notify.destination import DestinationKind, NewDestination
@@ -13,6 +20,7 @@ from app.notify.destination_service import DestinationService
 from app.notify.destination_store import DestinationStore
 from app.notify.webhook import WebhookSender
 from app.remote.posting import Poster
+from tests.gallery.store.enrolling import D
 from tests.notify.receivers import FakeSender, dispatch, new_queue, send_due
 
 ALL = Principal("all", frozenset({Scope.ADMIN}))
@@ -34,7 +42,16 @@ def test_a_secret_is_returned_when_it_is_made(service):
     assert rotated.previous_until is not None
 
 
-def test_a_key_for_some_collections_manages_destinations_for_these(service):
+def test_a_destination_is_for_collections_that_exist(service):
+    made, _ = service.create(ALL, NewDestination(DestinationKind.WEBHOOK, URL))
+    with pytest.raises(CollectionUnknown):
+        service.create(ALL, NewDestination(DestinationKind.WEBHOOK, URL, collections=["staf"]))
+    with pytest.raises(CollectionUnknown):
+        service.change(ALL, made.destination_id, {"collections": ["staf"]})
+
+
+def test_a_key_for_some_collections_manages_destinations_for_these(service, engine):
+    IdentityStore(engine).create_collection("staff", model="net", dimension=D)
     everything, _ = service.create(ALL, NewDestination(DestinationKind.WEBHOOK, URL))
     staff, _ = service.create(STAFF, NewDestination(DestinationKind.WEBHOOK, URL, collections=["staff"]))
     assert service.all(STAFF) == [staff]

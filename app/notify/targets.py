@@ -1,4 +1,4 @@
-"""Check that the names in rules exist: a rule with a wrong name would never send anything, without an error."""
+"""Check that the names in rules and destinations exist: with a wrong one, they would never send anything."""
 
 from collections.abc import Iterable
 
@@ -22,13 +22,18 @@ def require_targets(session: Session, rule: SightingRule, fields: Iterable[str] 
     """
     checked = TARGETS.intersection(fields)
     if "collections" in checked:
-        for each in _missing(session, rule.collections, CollectionTable.name):
-            raise CollectionUnknown(f"there is no collection {each!r}")
+        require_collections(session, rule.collections)
     if checked & {"collections", "cameras"}:
         _require_cameras(session, rule)
     if "send_to" in checked:
         for each in _missing(session, rule.send_to, DestinationTable.destination_id):
             raise DestinationUnknown(f"no destination has the id {each!r}; GET /destinations lists the ids")
+
+
+def require_collections(session: Session, names: Iterable[str] | None) -> None:
+    """Raise CollectionUnknown if one of these collections does not exist; None: all of them."""
+    for each in _missing(session, names, CollectionTable.name):
+        raise CollectionUnknown(each)
 
 
 def _require_cameras(session: Session, rule: SightingRule) -> None:
