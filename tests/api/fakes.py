@@ -16,6 +16,8 @@ from app.cli.serve import configured_server
 from app.config import read_settings
 from app.container import Container
 from app.errors import NetworkMissing
+from app.notify.delivery_log import Backlog
+from app.notify.delivery_worker import DeliveryCounts
 from app.observability import logs
 from app.recognition.attributes import AttributeService
 from app.recognition.identification import Identification
@@ -68,6 +70,8 @@ def services_of(identifying):
         models=SimpleNamespace(runtime=Runtime(), embedders={}),
         liveness_gate=LivenessGate(),
         camera_workers=SimpleNamespace(courtesy=Courtesy(), all_watched=list),
+        delivery_worker=SimpleNamespace(counts=DeliveryCounts()),
+        delivery_log=SimpleNamespace(backlog=lambda: Backlog(pending=0, dead=0, oldest=None)),
         attributes=AttributeService((), failing_to_open),
         settings=SimpleNamespace(effort=Effort.BALANCED),
         gallery=SimpleNamespace(states=list),
