@@ -45,7 +45,11 @@ def translate(context: ExceptionContext) -> None:
     original = context.original_exception
     if isinstance(original, sqlite3.Error):
         code = getattr(original, "sqlite_errorcode", 0)
-        found = _SQLITE.get(code) or _SQLITE.get(code & 0xFF)  # the lower bits alone: the primary code
+        primary = code & 0xFF  # the lower bits alone
+        found = _SQLITE.get(code) or _SQLITE.get(primary)
+        if primary == sqlite3.SQLITE_READONLY:
+            # A connection that was opened while the file system was read-only stays so; the next one may write.
+            context.is_disconnect = True
     else:
         found = _of_server(context, getattr(original, "sqlstate", None))
     if found is not None:

@@ -223,6 +223,7 @@ def test_every_route_that_tells_similarities_is_tested(client):
         "/verify",
         "/calibration",  # a curve, of nobody
         "/liveness/challenges/{challenge_id}/answers",  # tested in test_challenges.py
+        "/watch/{camera_id}/frames",  # of a match or a possible match, in the steps of the view
         "/api/v1/recognition/recognize",
         "/api/v1/recognition/faces/{image_id}/verify",
         "/api/v1/recognition/embeddings/recognize",

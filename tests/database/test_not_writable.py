@@ -76,7 +76,8 @@ def test_a_full_disk(small_disk):
             assert connection.exec_driver_sql("PRAGMA integrity_check").scalar_one() == "ok"
 
 
-def test_a_file_system_that_became_read_only(small_disk):
+def test_a_file_system_that_became_read_only(disk):
+    small_disk = disk(4)
     with file_store(small_disk / "arcid.db") as (_, store):
         people = store.create_collection("people", model="net", dimension=512)
         enroll(store, people, 1)
