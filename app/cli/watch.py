@@ -39,7 +39,10 @@ def watch(
     fps: Annotated[float, typer.Option(min=0.01, max=30, help="Most frames a second that are searched.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document per decision.")] = False,
 ) -> None:
-    """Show who is in a video or stream: one line for each decision on a track. Nothing is stored."""
+    """Show who is in a video or stream: one line for each decision on a track.
+
+    Nothing is stored.
+    """
     if (source is None) == (device is None):
         raise SettingsInvalid("name a file or URL, or a camera with --device")
     use_one_arena()
