@@ -9,7 +9,7 @@ from threading import Condition
 from typing import Any
 from uuid import uuid4
 
-from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage, topic_matches_sub
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
@@ -56,19 +56,37 @@ class BrokerConnection:
     """
 
     def __init__(
-        self, address: BrokerAddress, status_topic: str, hosts: BrokerHosts, *, tls: ssl.SSLContext | None = None
+        self,
+        address: BrokerAddress,
+        status_topic: str,
+        hosts: BrokerHosts,
+        *,
+        mirror: str,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Start to connect; `tls` replaces the system's certificates."""
+        """Start to connect.
+
+        Args:
+            address: The broker.
+            status_topic: Topic of `online` and `offline`.
+            hosts: The hosts to which this may connect.
+            mirror: Filter of the few topics whose messages are kept here as well (`mirrored`).
+            tls: Replaces the system's certificates.
+        """
         self._address = address
         self._hosts = hosts
         self._status_topic = status_topic
+        self._mirror_filter = mirror
         self._tls = tls
         self._changed = Condition()
         self._is_connected = False
         self._is_closing = False
         self._failure = "it does not answer"
         self._confirmed: dict[int, ReasonCode] = {}
+        self._is_reading = False
         self._received: list[MqttMessage] = []
+        self._mirror: dict[str, bytes] = {}
+        self._mirrored_connection = 0
         self.connections = 0
         self._client = self._start()
 
@@ -91,17 +109,37 @@ class BrokerConnection:
 
     def retained(self, filters: Sequence[str], seconds: float) -> Mapping[str, bytes]:
         """Return the retained messages that match filters, by topic; raises BrokerFailure."""
+        received = self._read(filters, seconds, quiet=_QUIET_S)
+        return {each.topic: each.payload for each in received if each.is_retained and each.payload}
+
+    def mirrored(self, seconds: float) -> Mapping[str, bytes]:
+        """Return the retained messages that match `mirror`, by topic; raises BrokerFailure.
+
+        Only the first call on a connection waits for the broker's retained messages, as `retained` does.
+        """
+        self._wait_for_connection(seconds)
+        connection = self.connections
+        is_first = connection != self._mirrored_connection
+        self._read([self._mirror_filter] if is_first else [], seconds, quiet=_QUIET_S if is_first else 0)
+        self._mirrored_connection = connection
+        with self._changed:
+            return dict(self._mirror)
+
+    def _read(self, filters: Sequence[str], seconds: float, *, quiet: float) -> Sequence[MqttMessage]:
+        """Return the messages that match filters and arrive until `quiet` seconds pass without one."""
         marker = MqttMessage(f"{self._status_topic}/{uuid4().hex}", b"")
         self._wait_for_connection(seconds)
         with self._changed:
             self._received.clear()
+            self._is_reading = True
         topics = [*filters, marker.topic]
         self._client.subscribe([(each, _QOS) for each in topics])
         try:
             self.publish([marker], seconds)
-            return self._read_until(marker.topic, time.monotonic() + seconds)
+            return self._read_until(marker.topic, time.monotonic() + seconds, quiet)
         finally:
-            self._client.unsubscribe(topics)
+            self._is_reading = False
+            self._client.unsubscribe([each for each in topics if each != self._mirror_filter])
 
     def close(self, status: bytes = _OFFLINE) -> None:
         """Publish the last status, as far as the broker confirms it at once, and disconnect."""
@@ -120,15 +158,15 @@ class BrokerConnection:
             if not self._changed.wait_for(lambda: self._is_connected, seconds):
                 raise BrokerFailure(self._failure)
 
-    def _read_until(self, marker: str, end: float) -> Mapping[str, bytes]:
+    def _read_until(self, marker: str, end: float, quiet: float) -> Sequence[MqttMessage]:
         with self._changed:
             if not self._changed.wait_for(lambda: marker in self._topics(), end - time.monotonic()):
                 raise BrokerFailure("the broker sent no answer to a subscription")
             count = -1
             while count != len(self._received) and time.monotonic() < end:
                 count = len(self._received)
-                self._changed.wait_for(lambda: len(self._received) > count, _QUIET_S)  # noqa: B023 - called at once
-            return {each.topic: each.payload for each in self._received if each.is_retained and each.payload}
+                self._changed.wait_for(lambda: len(self._received) > count, quiet)  # noqa: B023 - called at once
+            return tuple(self._received)
 
     def _topics(self) -> set[str]:
         return {each.topic for each in self._received}
@@ -171,8 +209,9 @@ class BrokerConnection:
                 return
             self._is_connected = True
             self.connections += 1
+            self._mirror.clear()
             self._changed.notify_all()
-        client.subscribe(self._status_topic, _QOS)
+        client.subscribe([(self._status_topic, _QOS), (self._mirror_filter, _QOS)])
         client.publish(self._status_topic, _ONLINE, _QOS, retain=True)
         _log.info("mqtt.connected", host=self._address.host)
 
@@ -198,6 +237,13 @@ class BrokerConnection:
             if message.payload == _OFFLINE and not self._is_closing:  # another replica has stopped; this one has not
                 client.publish(self._status_topic, _ONLINE, _QOS, retain=True)
             return
+        payload = bytes(message.payload)
         with self._changed:
-            self._received.append(MqttMessage(message.topic, bytes(message.payload), is_retained=bool(message.retain)))
-            self._changed.notify_all()
+            if topic_matches_sub(self._mirror_filter, message.topic):
+                if payload:
+                    self._mirror[message.topic] = payload
+                else:
+                    self._mirror.pop(message.topic, None)
+            if self._is_reading:
+                self._received.append(MqttMessage(message.topic, payload, is_retained=bool(message.retain)))
+                self._changed.notify_all()

@@ -41,7 +41,9 @@ class MqttPublisher:
         self._topics = Topics(address.prefix)
         self._discovery = address.discovery and Discovery(address.discovery, self._topics, __version__)
         self._seconds = seconds
-        self._connection = BrokerConnection(address, self._topics.status, hosts, tls=tls)
+        self._connection = BrokerConnection(
+            address, self._topics.status, hosts, mirror=self._topics.every_last_person, tls=tls
+        )
         self._lock = Lock()
         self._announced: OrderedDict[str, bytes] = OrderedDict()
         self._states: OrderedDict[str, datetime] = OrderedDict()
@@ -65,7 +67,11 @@ class MqttPublisher:
 
     def forget_person(self, collection: str, identity_id: str) -> None:
         """Delete what the broker retains about a person."""
-        self._forget_people(lambda person: person == (collection, identity_id), {(collection, identity_id)})
+        person = (collection, identity_id)
+        with self._lock:
+            states = self._connection.mirrored(self._seconds)
+            shown = [topic for topic, payload in states.items() if _person_in(payload) == person]
+            self._clear(self._without_people({person}, shown))
 
     def forget_people(self, collection: str) -> None:
         """Delete what the broker retains about all people of a collection."""
@@ -126,16 +132,19 @@ class MqttPublisher:
         elif removed.get("is_whole"):
             self.forget_person(collection, removed["identity_id"])
 
-    def _forget_people(self, is_meant: Callable[[Person], bool], others: Collection[Person] = ()) -> None:
+    def _forget_people(self, is_meant: Callable[[Person], bool]) -> None:
         with self._lock:
             states = {topic: person for topic, person in self._retained_people().items() if is_meant(person)}
-            messages = [_cleared(topic) for topic in states]
-            for collection, identity_id in {*states.values(), *others}:
-                messages.append(_cleared(self._topics.person(collection, identity_id)))
-                if self._discovery:
-                    messages += self._discovery.without_person(collection, identity_id)
-            if messages:
-                self._clear(messages)
+            self._clear(self._without_people(set(states.values()), states))
+
+    def _without_people(self, people: Collection[Person], states: Iterable[str]) -> list[MqttMessage]:
+        """Return the messages that delete the given states, and all that is retained for these people."""
+        messages = [_cleared(topic) for topic in states]
+        for collection, identity_id in people:
+            messages.append(_cleared(self._topics.person(collection, identity_id)))
+            if self._discovery:
+                messages += self._discovery.without_person(collection, identity_id)
+        return messages
 
     def _retained_people(self) -> Mapping[str, Person]:
         """Return the people in retained states, by topic."""

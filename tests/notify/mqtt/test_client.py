@@ -23,7 +23,7 @@ def connected(request):
     """Return a function that connects to a broker until the end of the test."""
 
     def connect(url, **options):
-        connection = BrokerConnection(parse_broker(url), "arcid/status", LOCAL, **options)
+        connection = BrokerConnection(parse_broker(url), "arcid/status", LOCAL, mirror="arcid/last/+", **options)
         request.addfinalizer(connection.close)
         return connection
 

@@ -143,6 +143,18 @@ def test_a_deleted_person_leaves_nothing_in_the_broker(broker, opened):
     assert any(b"Ada" in payload for payload in retained(broker.port, "homeassistant/#").values())
 
 
+def test_a_later_deletion_knows_what_has_changed_since_the_first(broker, opened):
+    publisher, replica = opened(publisher_for(broker)), opened(publisher_for(broker))
+    publisher.publish(event_of(identity_id="ada", name="Ada", camera="door"))
+    publisher.forget_person("home", "ada")
+    replica.publish(event_of(identity_id="bob", name="Bob", camera="door"))
+    publisher.publish(event_of(identity_id="cy", name="Cy", camera="gate"))
+    publisher.forget_person("home", "bob")
+    left = retained(broker.port, "arcid/#", "homeassistant/#")
+    assert not [topic for topic, payload in left.items() if b"Ada" in payload or b"Bob" in payload]
+    assert "arcid/camera/gate/person" in left
+
+
 def test_a_deleted_camera_and_a_deleted_destination_leave_nothing_in_the_broker(broker, opened):
     publisher = opened(publisher_for(broker))
     publisher.publish(event_of(camera="a/b", image=b"jpeg"))
