@@ -226,7 +226,7 @@ def _encryption(database: Database) -> Iterator[Finding]:
 
 
 def _deliveries(container: Container) -> Iterator[Finding]:
-    """Count what waits for the destinations of events, if there are any."""
+    """Count the deliveries that wait, if a destination exists."""
     if container.destinations.all(ANONYMOUS):
         backlog = container.delivery_log.backlog()
         dead = f"{counted(backlog.dead, 'dead letter')}{'; see arcid destinations list' if backlog.dead else ''}"

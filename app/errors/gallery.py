@@ -66,7 +66,7 @@ class NoWayBack(ArcidError):
 
 
 class ReviewUnknown(ArcidError):
-    """There is no review of this id in the collection, or no image of its probe."""
+    """The collection has no review of this id, or the review has no image of its probe."""
 
 
 class ReviewClosed(ArcidError):

@@ -52,7 +52,9 @@ class DestinationStore:
             audit.append(session, Action.DESTINATION_CREATED, subject=destination_id, detail=_detail(made))
             # Counted after taking the trail's lock, so that destinations created by others are visible.
             if (session.scalar(select(func.count()).select_from(DestinationTable)) or 0) > MOST_DESTINATIONS:
-                raise TooManyDestinations(f"there are {MOST_DESTINATIONS} destinations already; delete one first")
+                raise TooManyDestinations(
+                    f"{MOST_DESTINATIONS} destinations exist, which is the maximum; delete one first"
+                )
             return made
 
     def require_collections(self, names: Collection[str] | None) -> None:

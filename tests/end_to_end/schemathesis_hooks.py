@@ -32,7 +32,7 @@ SEMANTIC = {
     "remember_unknown_days": "the service has a limit",
     "time_zone": "a pattern knows no time zones",
     "url": "events go only to some hosts",
-    "kind": "which kinds of destinations there are depends on the installation",
+    "kind": "the kinds of destinations depend on the installation",
     "quiet_hours": "its start and end differ",
 }
 """Fields that may get `request_invalid` although they match the document, with the reason."""

@@ -34,7 +34,7 @@ def _known(value: object) -> object:
     """Name a wrong kind and the right ones, instead of a long pattern."""
     for each in value.split(",") if isinstance(value, str) else ():
         if each not in set(EventKind):
-            raise ValueError(f"there is no kind {each[:40]!r} of events; send some of {', '.join(EventKind)}")
+            raise ValueError(f"{each[:40]!r} is not a kind of event; send some of {', '.join(EventKind)}")
     return value
 
 

@@ -62,7 +62,7 @@ class QuietHoursSchema(StrictSchema):
         try:
             ZoneInfo(value)
         except (ValueError, OSError, LookupError) as error:
-            raise ValueError(f"there is no time zone {value!r}; write one such as Europe/Berlin") from error
+            raise ValueError(f"{value!r} is not a time zone; write one such as Europe/Berlin") from error
         return value
 
     @model_validator(mode="after")

@@ -41,7 +41,7 @@ class CameraRepository:
         self._vault = vault
 
     def create(self, setup: CameraSetup, *, most: int) -> Camera:
-        """Store a camera; raises CameraExists, CollectionUnknown, and TooManyCameras if there are `most`."""
+        """Store a camera; raises CameraExists, CollectionUnknown, and TooManyCameras if `most` cameras exist."""
         now = datetime.now(UTC)
         values = {"camera_id": setup.camera_id, "created_at": now, "updated_at": now, **_new_status(now)}
         try:

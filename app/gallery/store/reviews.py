@@ -73,7 +73,7 @@ class ReviewStore:
         """Store the decision of the current actor, and close the review if as many people agree as it takes.
 
         Raises:
-            ReviewUnknown: if there is no review of this id.
+            ReviewUnknown: if the collection has no review of this id.
             ReviewClosed: if it is not open.
             PreconditionFailed: if its version is not in `versions`.
             ReviewerRepeated: if the same key or person has decided it before.

@@ -30,7 +30,7 @@ _ONLINE, _OFFLINE = b"online", b"offline"
 
 
 class BrokerFailure(Exception):
-    """A message was not confirmed by the broker, or there is no connection; the text contains the reason."""
+    """The broker did not confirm a message, or is not connected; the text contains the reason."""
 
 
 Connect = Callable[[], socket.socket]

@@ -43,7 +43,7 @@ class SortingState:
         groups = {face.group for found in self.faces.values() for face in found}
         for each in (kept, gone):
             if each not in groups or each == NO_GROUP:
-                raise SortingInvalid(f"there is no person {each}; their numbers are in faces.csv")
+                raise SortingInvalid(f"no person has the number {each}; the numbers are in faces.csv")
         for photo, found in self.faces.items():
             if any(face.group == gone for face in found):
                 self.faces[photo] = tuple(replace(face, group=kept) if face.group == gone else face for face in found)

@@ -80,7 +80,7 @@ def test_groups_grow_and_new_ones_are_made(engine, grouping, reader, people, kep
     assert reader.group(people, group).faces == 2
 
 
-def test_what_somebody_has_changed_meanwhile_is_left_alone(engine, grouping, reader, people, kept):
+def test_a_concurrent_change_is_left_alone(engine, grouping, reader, people, kept):
     editor = GroupEditor(engine)
     group = editor.create(people, kept(unknown_face()))
     ids = kept(*[unknown_face() for _ in range(3)])
