@@ -23,7 +23,7 @@ class NewDestination:
         kind: The protocol.
         url: Address of the receiver.
         kinds: Kinds of the events to deliver; None: all.
-        collections: Collections whose events are delivered; None: the events of all, and those of none.
+        collections: Collections whose events are delivered; None: all events, also those of no collection.
         is_enabled: Whether events are delivered now. While a destination is disabled, it misses all events.
         is_image_sent: Whether images of faces are delivered with their events.
     """
@@ -57,8 +57,8 @@ class Destination:
         Args:
             kind: The event's kind.
             collection: The event's collection, if it concerns one.
-            send_to: Ids of the destinations that the event names, whatever kinds they subscribe to; None: no such. They
-                get no events of other collections than theirs.
+            send_to: Ids of the destinations that the event names, whatever kinds they subscribe to; None: it names
+                none. They get no events of other collections than theirs.
         """
         if not self.is_enabled:
             return False

@@ -1,4 +1,4 @@
-"""Destinations of events as callers manage them: nobody sends events of collections that are not their key's."""
+"""Destinations of events as callers manage them: a key manages only those of its collections."""
 
 from collections.abc import Collection, Mapping
 from datetime import timedelta
@@ -21,7 +21,7 @@ class Caller(Protocol):
 
 
 class DestinationService:
-    """Manages destinations for callers. One for collections beyond the caller's key does not exist for the caller."""
+    """Manages destinations for callers. A caller does not see destinations of collections beyond the key's."""
 
     def __init__(self, store: DestinationStore, log: DeliveryLog, senders: Mapping[DestinationKind, Sender]) -> None:
         self._store = store
@@ -29,7 +29,7 @@ class DestinationService:
         self._senders = senders
 
     def create(self, caller: Caller, new: NewDestination) -> tuple[Destination, str | None]:
-        """Create a destination and return it with its secret, which a webhook has and which is shown only now.
+        """Create a destination and return it with its secret (webhooks only), which cannot be read again.
 
         Raises CollectionForbidden, CollectionUnknown, TooManyDestinations, and RequestInvalid if events cannot be sent
         to the URL.
@@ -68,7 +68,7 @@ class DestinationService:
         self._store.delete(destination_id)
 
     def rotate(self, caller: Caller, destination_id: str, previous_for: timedelta) -> tuple[Destination, str]:
-        """Replace the secret of a webhook and return the new one; events are signed with both for a time.
+        """Replace the secret of a webhook and return the new one; for `previous_for`, events are signed with both.
 
         Raises DestinationUnknown, and RequestInvalid if the kind has no secret.
         """

@@ -82,14 +82,14 @@ class EventLog:
         self._vault = vault or Vault(engine)
 
     def end(self) -> int:
-        """Return the position of the newest event, also if it was deleted; 0 before the first one."""
+        """Return the position of the newest event, even if it was deleted; 0 if there was no event yet."""
         with self._reading.connect() as connection:
             return connection.scalar(select(EventPositionTable.last).order_by(EventPositionTable.id)) or 0
 
     def page(
         self, chosen: EventFilter, *, after: int = 0, limit: int, is_newest_first: bool = False
     ) -> Page[LoggedEvent]:
-        """Return events that follow a position in ascending order, or in descending order, where 0 is the end."""
+        """Return events after a position in ascending order, or before it in descending order (0: from the newest)."""
         assign_positions(self._engine)
         position = EventTable.position
         query = _where(_EVENTS.where(position.is_not(None)), chosen)

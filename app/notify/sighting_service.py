@@ -27,7 +27,7 @@ class SightingReviews(Protocol):
     """The queue of matches that people decide."""
 
     def open_for_sighting(self, sighting: Sighting) -> str | None:
-        """Open a review if the collection has the verdict reviewed, and return its id."""
+        """Open a review if the collection reviews this verdict, and return its id."""
 
 
 class SightingService:

@@ -16,7 +16,7 @@ _log = get_logger(__name__)
 _FIRST_WAIT_S = 1.0
 _LONGEST_WAIT_S = 60.0
 SourceOf = Callable[[threading.Event], FrameSource]
-"""Opens a source, without connecting; its pauses end with the event."""
+"""Opens a source without connecting. Setting the event ends its pauses."""
 
 
 class CameraReader:
@@ -45,7 +45,7 @@ class CameraReader:
         self._thread.start()
 
     def stop(self) -> None:
-        """Ask the thread to end. It may still wait for a frame that does not come, but puts none."""
+        """Ask the thread to end. It may block until its next frame or timeout, but does not deliver that frame."""
         self._stopping.set()
 
     def join(self, seconds: float) -> None:

@@ -36,7 +36,7 @@ class CameraService:
         """Store a camera.
 
         Raises CollectionForbidden, CollectionUnknown, CameraExists, TooManyCameras, CameraUrlNotAllowed, and
-        VideoUnavailable if the camera is a stream and none can be decoded here.
+        VideoUnavailable if the camera is a stream and no decoder is installed.
         """
         caller.require_collection(setup.collection)
         self._require_readable(setup)

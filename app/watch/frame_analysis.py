@@ -1,4 +1,4 @@
-"""The threads that search the frames of all cameras, after requests."""
+"""Threads that search the frames of all cameras; requests come first."""
 
 import os
 import sys
@@ -18,7 +18,7 @@ from app.watch.watched_camera import WatchedCamera
 _log = get_logger(__name__)
 
 _LOWEST_PRIORITY = 19
-_LOOK_S = 0.005  # between two looks whether requests run
+_LOOK_S = 0.005  # between two checks of the load
 _PATIENCE_S = 1.0  # a service that is always busy still searches a frame now and then
 
 
@@ -26,20 +26,20 @@ class Load(Protocol):
     """The load of a service by requests; its methods are called from any thread."""
 
     def is_full(self) -> bool:
-        """Return whether as many requests run as may run."""
+        """Return whether all slots for requests are taken."""
 
     def has_waiting(self) -> bool:
         """Return whether requests wait."""
 
 
 class Courtesy:
-    """Lets requests come first: cameras wait while the service is full, but no frame longer than a second."""
+    """Pauses cameras while the service is full, but delays a frame by a second at most."""
 
     def __init__(self) -> None:
         self._load: Load | None = None
 
     def give_way_to(self, load: Load) -> None:
-        """Give way to these requests from now on."""
+        """Pause for this load from now on."""
         self._load = load
 
     def has_waiting(self) -> bool:
@@ -47,7 +47,7 @@ class Courtesy:
         return self._load is not None and self._load.has_waiting()
 
     def wait(self, patience: float = _PATIENCE_S) -> None:
-        """Wait until no request wants the time of the processor."""
+        """Wait until the service is no longer full, for `patience` seconds at most."""
         end = time.monotonic() + patience
         while self._load is not None and self._load.is_full() and time.monotonic() < end:
             time.sleep(_LOOK_S)

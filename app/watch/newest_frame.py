@@ -19,7 +19,7 @@ class NewestFrames:
         self._changed = threading.Condition()
 
     def put(self, camera_id: str, frame: CameraFrame) -> bool:
-        """Put a frame; return False if it replaces a frame that nobody has taken, which is dropped."""
+        """Put a frame; return False if it replaced an older frame that was still waiting."""
         with self._changed:
             is_new = camera_id not in self._frames
             self._frames[camera_id] = frame
@@ -60,7 +60,7 @@ class NewestFrames:
                 self._turns.remove(camera_id)
 
     def close(self) -> None:
-        """Wake all that wait."""
+        """Wake all threads in `wait`."""
         with self._changed:
             self._is_closed = True
             self._changed.notify_all()

@@ -2,7 +2,7 @@
 
 from collections import deque
 
-_GAPS = 4  # encoders add key frames where the scene changes, so that one gap states little
+_GAPS = 4  # encoders add key frames where the scene changes, so one gap alone means little
 
 
 class Pace:
@@ -13,7 +13,7 @@ class Pace:
         self._due: float | None = None
 
     def wants(self, time: float) -> bool:
-        """Return whether the frame at a time (seconds) is due, and count it. Time that jumps starts a new pace."""
+        """Return whether the frame at a time (seconds) is due, and count it. A jump in time starts a new pace."""
         due = self._due
         is_jump = due is not None and abs(time - due) > max(10 * self.period, 10)
         if due is not None and not is_jump and time < due - self.period / 100:
@@ -24,7 +24,7 @@ class Pace:
 
 
 class KeyFrames:
-    """Whether the key frames of a stream suffice for a rate, so that the others need no decoding."""
+    """Decides whether a stream's key frames are frequent enough, so that no other frame needs decoding."""
 
     def __init__(self, period: float) -> None:
         """`period` is the time between two wanted frames, in seconds."""
@@ -33,7 +33,7 @@ class KeyFrames:
         self._gaps: deque[float] = deque(maxlen=_GAPS)
 
     def suffice(self, time: float, *, is_key: bool) -> bool:
-        """Note a packet, and return whether only key frames are wanted now. It changes only at a key frame."""
+        """Record a packet, and return whether key frames suffice now. The answer changes only at a key frame."""
         if is_key:
             if self._last is not None:
                 self._gaps.append(time - self._last)

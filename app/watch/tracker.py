@@ -41,7 +41,7 @@ class TrackedFace:
         return left + x, top + y, right + x, bottom + y
 
     def move(self, box: Box, seconds: float) -> None:
-        """Add a frame."""
+        """Move the track to a face of a newer frame, and update its velocity."""
         elapsed = seconds - self.last
         if elapsed > 0:
             (x, y), (old_x, old_y) = _centre(box), _centre(self.box)
@@ -75,7 +75,7 @@ class Tracker:
     _next: int = 0
 
     def associate(self, detections: Sequence[Detection], seconds: float, *, certain: float = 0.0) -> Association:
-        """Continue tracks with the detections of a frame, whatever their order."""
+        """Continue tracks with the detections of a frame, in any order."""
         ended = [each for each in self.tracks.values() if seconds - each.last > self.patience]
         for each in ended:
             del self.tracks[each.key]
@@ -100,7 +100,7 @@ class Tracker:
         self.tracks[key].move(detection.box, seconds)
 
     def release(self, key: int, seconds: float) -> None:
-        """Take the face of the frame at `seconds` from a track that continued with somebody else's."""
+        """Treat a track as not seen at `seconds`: the face that matched it was another person's."""
         self.tracks[key].last = math.nextafter(seconds, -math.inf)
 
     def idle(self, seconds: float) -> Iterator[TrackedFace]:

@@ -51,7 +51,7 @@ class MqttPublisher:
     def publish(self, event: OutgoingEvent) -> None:
         """Publish the messages of an event; returns when the broker has confirmed all of them.
 
-        An event that people were removed also deletes what the broker retains about them.
+        An event about removed people also deletes their retained messages.
         """
         with self._lock:
             new = [each for each in self._announcements(event) if self._announced.get(each.topic) != each.payload]

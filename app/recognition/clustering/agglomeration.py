@@ -1,4 +1,4 @@
-"""Agglomeration: the most similar clusters merge, until none are as similar as the rule wants. Pure.
+"""Agglomeration: the most similar clusters merge, until no two reach the threshold. Pure.
 
 Each round merges all pairs that are nearest to each other (reciprocal nearest neighbours: Murtagh, "A survey of recent
 advances in hierarchical clustering algorithms", The Computer Journal 1983). All similarities are exact. They are
@@ -33,7 +33,7 @@ class Agglomeration:
             separation: Which of them must stay apart.
             curve: Calibration; None compares similarities of any templates as they are.
             is_waiting: Clusters (m,) that take no part in `run`; `join` adds them to others.
-            is_fixed: Clusters (m,) of which no two become one.
+            is_fixed: Clusters (m,) that never merge with each other.
         """
         self._clusters = clusters
         self._separation = separation
@@ -74,7 +74,7 @@ class Agglomeration:
         return np.flatnonzero((self._clusters.sizes > 0) & ~self._is_waiting)
 
     def _compare(self, changed: Numbers, others: Numbers) -> None:
-        """Find the nearest of `others` for the clusters that changed, and the others to which these are now nearest."""
+        """Find the nearest of `others` for each changed cluster, and the others to which it is now the nearest."""
         self._similarity[changed] = -np.inf
         if not len(others):
             return
@@ -94,7 +94,7 @@ class Agglomeration:
                 self._take(others, rows[best], found[best, np.arange(len(others))])
 
     def _exclude(self, found: Floats, rows: Numbers, others: Numbers, place: NDArray[np.intp]) -> None:
-        """Set similarities (r, o) to -inf for a cluster to itself, and to those that it must not join."""
+        """Set similarities (r, o) to -inf between a cluster and itself, and between clusters that must not merge."""
         for row, cluster in enumerate(rows.tolist()):
             apart = place[[cluster, *self._separation.from_(cluster)]]
             found[row, apart[apart >= 0]] = -np.inf
@@ -103,7 +103,7 @@ class Agglomeration:
             found[np.ix_(self._is_fixed[rows], is_fixed)] = -np.inf
 
     def _take(self, clusters: Numbers, nearest: Numbers, similarities: Floats) -> None:
-        """Remember the nearest clusters (k,) of some clusters (k,) where they are nearer than what is known."""
+        """Update the nearest cluster of each of these (k,) if the new one is nearer."""
         is_nearer = similarities > self._similarity[clusters]
         self._similarity[clusters[is_nearer]] = similarities[is_nearer]
         self._nearest[clusters[is_nearer]] = nearest[is_nearer]
@@ -115,7 +115,7 @@ class Agglomeration:
         is_pair = (self._nearest[nearest] == active) & (active < nearest)
         if is_pair.any() or not len(active):
             return active[is_pair], nearest[is_pair]
-        # Rounding makes a similarity differ by direction. The most similar pair is a right one in any case.
+        # Rounding makes a similarity differ by direction. The most similar pair is correct in any case.
         best = int(self._similarity[active].argmax())
         pair = np.sort([active[best], nearest[best]])
         return pair[:1], pair[1:]

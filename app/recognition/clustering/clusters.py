@@ -64,7 +64,7 @@ class ComparableTemplates:
 
 
 def single_similarities(one: ComparableTemplates, other: ComparableTemplates, curve: RateCurve | None) -> Floats:
-    """Return the similarities (k, o) of single faces for those of templates: as many strangers reach them.
+    """Return template similarities (k, o), converted to single-face ones that equally many strangers reach.
 
     The same as `TemplateScale.to_single`, for all pairs at once. Without a calibration, the similarities are those of
     the templates.

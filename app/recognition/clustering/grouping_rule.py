@@ -1,4 +1,4 @@
-"""The rule by which groups are made: a similarity from the expected number of wrong links. Pure."""
+"""Rule for grouping: a threshold from the expected number of wrong links. Pure."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -20,7 +20,7 @@ class GroupingRule:
         curve: The collection's calibration; None if its network has none.
         fallback: Threshold without a calibration, for faces and templates.
         max_false: Expected number of wrong links for each face, among all its comparisons; 0..1.
-        least_quality: A face below it joins a group at most, and never connects others.
+        least_quality: A face below it may join a group, but never connects others.
         joins_groups: Whether two earlier groups may become one. If not, only `together` does this.
     """
 
@@ -31,7 +31,7 @@ class GroupingRule:
     joins_groups: bool = False
 
     def threshold(self, faces: int) -> float:
-        """Return the similarity of two single faces from which they are linked, in a collection of so many faces."""
+        """Return the least similarity that links two single faces in a collection of this size."""
         if self.curve is None:
             return self.fallback
         return self.curve.threshold(min(self.max_false / max(faces - 1, 1), _HIGHEST_FMR))

@@ -1,4 +1,4 @@
-"""Opening reviews: a verdict that a collection has reviewed becomes an entry of its queue."""
+"""Opening reviews: if a collection reviews a verdict, the verdict is queued."""
 
 import hashlib
 import json

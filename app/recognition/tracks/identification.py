@@ -71,7 +71,7 @@ class TrackIdentification:
         return FrameFaces(analysis.detect_in_frame(frame), analysis.frames.certain)
 
     def glance(self, frame: Image, detections: Sequence[Detection]) -> list[float]:
-        """Return the quality of each face (0..1) that can be measured without a network."""
+        """Return the quality of each face (0..1), as far as it can be measured without a network."""
         if not detections:
             return []
         crops = align(frame.pixels, np.array([each.landmarks for each in detections], np.float32))
@@ -96,9 +96,10 @@ class TrackIdentification:
         ]
 
     def likeness(self, shot: Shot, shots: Sequence[Shot], collection: str, *, rule: ConsistencyRule) -> float | None:
-        """Return how much more similar a shot is to the `shots` of a track than the rule requires of one person.
+        """Return the similarity of a shot to a track's shots, minus the least similarity for one person.
 
-        Below 0 it shows somebody else. It is None if the shots are of another network.
+        The rule sets that least similarity. A negative result means another person. Return None if all of the track's
+        shots are from another network.
         """
         others = [each for each in shots if each.model == shot.model]
         if not others:
@@ -112,7 +113,7 @@ class TrackIdentification:
     def decide(self, shots: Sequence[Shot], collection: str) -> TrackDecision | None:
         """Decide on a track by its shots, fused to one probe.
 
-        Return None if the collection has moved to another network since all shots. Raises the errors of `embed`.
+        Return None if all shots are from a network that the collection no longer uses. Raises the errors of `embed`.
         """
         model = self._gallery.require(collection).model
         faces = [each.face for each in shots if each.model == model]

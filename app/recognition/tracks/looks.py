@@ -19,5 +19,5 @@ def evidence_of(qualities: Sequence[float]) -> float:
 
 
 def looks_reached(evidence: float) -> int:
-    """Return how many of the looks before the end have enough evidence."""
+    """Return the number of looks, apart from the last, that this evidence allows."""
     return sum(evidence >= least for least in LOOKS)
