@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from fastapi.routing import APIRoute
+from starlette.datastructures import QueryParams
 from starlette.routing import Match
 from starlette.types import Scope
 
@@ -57,6 +58,13 @@ def require_all_meant(request: Request) -> None:
     unknown = sorted(named(request) - {"collection"})
     if unknown:
         detail = f"this parameter is unknown here; {path} without parameters deletes all"
+        raise RequestInvalid(detail, [{"field": f"query.{each}", "detail": detail} for each in unknown])
+
+
+def require_whole_name(request: Request) -> None:
+    """Raise RequestInvalid if the query may be the rest of a name: clients send `A?b` as the name `A` and a query."""
+    if unknown := sorted(QueryParams(request.scope["query_string"]).keys() - {"collection"}):
+        detail = "this parameter is unknown here; in a name, a question mark is sent as %3F"
         raise RequestInvalid(detail, [{"field": f"query.{each}", "detail": detail} for each in unknown])
 
 

@@ -11,7 +11,7 @@ from app.api.http.permissions import needs
 from app.compreface.answers import DeletedAnswer, SubjectAnswer, SubjectsAnswer, UpdatedAnswer
 from app.compreface.dependencies import SubjectsDependency
 from app.compreface.requests import CompreFaceSubject, SubjectPath
-from app.compreface.routing import require_all_meant, router_at
+from app.compreface.routing import require_all_meant, require_whole_name, router_at
 
 router = router_at("recognition/subjects", scope=Scope.MANAGE)
 
@@ -36,7 +36,7 @@ async def list_subjects(
     return SubjectsAnswer(subjects=await workers.run(subjects.ids, collection))
 
 
-@router.put("/{subject:path}")
+@router.put("/{subject:path}", dependencies=[Depends(require_whole_name)])
 async def rename_subject(
     subject: SubjectPath,
     request: Annotated[CompreFaceSubject, Depends(JsonBody(CompreFaceSubject))],
@@ -59,7 +59,7 @@ async def delete_all_subjects(
     return DeletedAnswer(deleted=deleted)
 
 
-@router.delete("/{subject:path}")
+@router.delete("/{subject:path}", dependencies=[Depends(require_whole_name)])
 async def delete_subject(
     subject: SubjectPath, collection: CollectionDependency, subjects: SubjectsDependency, workers: WorkersDependency
 ) -> SubjectAnswer:

@@ -1,6 +1,6 @@
 """The tracks of one camera: frames in, one decision a track out."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -116,16 +116,25 @@ class CameraTracks:
         }
 
     def _add(self, key: int, detection: Detection, shot: Shot, frame: Image, at: datetime) -> int:
-        """Add a shot to the track that its place suggests, unless it shows somebody else; return its track."""
+        """Add a shot to the track that its place suggests, unless it shows somebody else; return its track.
+
+        A shot of lower quality than the track may only look like somebody else, so it takes several of them.
+        """
         track = self._tracks[key]
-        likeness = self._identification.likeness(shot, track.shots, self._collection, rule=PROBE_FACES)
-        if likeness is None or likeness >= 0:
+        if self._is_alike(shot, track.shots):
             self._keep(track, detection, shot, frame)
             return key
-        if shot.quality < track.quality:  # more likely a low-quality face than another person
+        is_same = not track.unlike or self._is_alike(shot, track.unlike)
+        if not track.doubt(shot, is_same=is_same) and shot.quality < track.quality:
             return key
+        track.end_doubt()
         self._tracker.release(key, shot.seconds)
         return self._place(detection, shot, frame, at)
+
+    def _is_alike(self, shot: Shot, shots: Sequence[Shot]) -> bool:
+        """Return whether a shot can show the person of others, also if they are of another network."""
+        likeness = self._identification.likeness(shot, shots, self._collection, rule=PROBE_FACES)
+        return likeness is None or likeness >= 0
 
     def _place(self, detection: Detection, shot: Shot, frame: Image, at: datetime) -> int:
         """Add a shot without a track to the idle track that it resembles most, or start one; return its track."""

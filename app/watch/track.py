@@ -38,7 +38,11 @@ class Track:
     track_id: str = field(default_factory=lambda: uuid4().hex)
     frames: int = 0
     shots: list[Shot] = field(default_factory=list)
+    unlike: list[Shot] = field(default_factory=list)
+    """The last shots that seem to show somebody else, and the same person each."""
+
     picture: bytes | None = None
+    _before: tuple[int, datetime] | None = None
     _embedded: int = 0
     _embedded_at: float = float("-inf")
     _looks: int = 0
@@ -51,6 +55,8 @@ class Track:
 
     def see(self, at: datetime) -> None:
         """Count a frame."""
+        if not self.unlike:
+            self._before = self.frames, self.last_seen
         self.frames, self.last_seen = self.frames + 1, at
 
     def is_promising(self, glance: float, seconds: float) -> bool:
@@ -58,10 +64,12 @@ class Track:
 
         `glance` is its quality before it is embedded, 0..1.
         """
-        gap = _GAP_S * 2.0 ** (self._embedded // MOST_SHOTS)
+        gap = _GAP_S * 2.0 ** (len(self.unlike) or self._embedded // MOST_SHOTS)
         waited = seconds - self._embedded_at
         if waited < min(gap, _LONGEST_GAP_S):
             return False
+        if self.unlike or waited >= _LONGEST_GAP_S:  # a person may never have a better face
+            return True
         glances = [each.glance for each in self.shots]
         if len(glances) < MOST_SHOTS or waited >= min(_CHECK_GAPS * gap, _LONGEST_GAP_S):
             return glance >= _PROMISING * max(glances, default=0.0)
@@ -71,8 +79,25 @@ class Track:
         """Add a shot, and keep its portrait (height, width, 3), RGB, if it is the best one."""
         if portrait is not None and (self.picture is None or shot.quality > self.quality):
             self.picture = encode_jpeg(portrait)
+        self.unlike = []
         self._embedded, self._embedded_at = self._embedded + 1, shot.seconds
         self.shots = best_shots([*self.shots, shot.kept()])
+
+    def doubt(self, shot: Shot, *, is_same: bool) -> bool:
+        """Note a shot that seems to show somebody else, and return whether such shots suffice for a track.
+
+        They do if they are several that show the same person, with the evidence of a first look. `is_same`: whether
+        this one shows the person of the last ones.
+        """
+        self.unlike = [*(self.unlike if is_same else ()), shot.kept()][-MOST_SHOTS:]
+        self._embedded_at = shot.seconds
+        return len(self.unlike) > 1 and looks_reached(evidence_of([each.quality for each in self.unlike])) > 0
+
+    def end_doubt(self) -> None:
+        """Uncount the frames since the first of the shots that show somebody else, or the last frame without them."""
+        if self._before is not None:
+            self.frames, self.last_seen = self._before
+        self.unlike = []
 
     def is_due(self) -> bool:
         """Return whether there is enough new evidence for another decision."""

@@ -86,6 +86,7 @@ class VideoSource:
     def _read(self, container: InputContainer, stream: VideoStream, *, is_live: bool) -> Iterator[CameraFrame]:
         pace, shown, chosen = Pace(self._options.fps), VideoReformatter(), _Chosen()
         keys, start, last = KeyFrames(pace.period), datetime.now(UTC), time.monotonic()
+        has_frames = False
         for packet in container.demux(stream):
             now = time.monotonic()
             if is_live and now - last > self._options.seconds + pace.period:
@@ -97,11 +98,13 @@ class VideoSource:
                     continue
                 chosen.add(packet)
             for frame in _decoded(stream, packet):
-                last = now
+                last, has_frames = now, True
                 at = _seconds(frame, stream, now)
                 if chosen.take(frame) or (not only_keys and pace.wants(now if is_live else at)):
                     taken = datetime.now(UTC) if is_live else start + timedelta(seconds=at)
                     yield CameraFrame(self._image(frame, shown), taken)
+        if not has_frames:
+            raise CameraUnreachable("it contains no frames that can be decoded")
 
     @property
     def _limit(self) -> dict[str, str]:

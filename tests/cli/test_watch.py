@@ -71,6 +71,9 @@ def test_the_reason_is_in_words(watch, tmp_path):
     text = tmp_path / "notes.mp4"
     text.write_text("no video " * 1000)
     assert "it is not a video, or it is damaged" in str(watch(str(text)).exception)
+    photo = tmp_path / "hello.jpg"
+    photo.write_text("hello")
+    assert "it contains no frames that can be decoded" in str(watch(str(photo)).exception)
     assert "the connection was refused" in str(watch("rtsp://127.0.0.1:9/").exception)
 
 

@@ -125,6 +125,15 @@ def test_who_is_named_in_a_body_is_deleted_and_nobody_else(emptied, portrait, bo
     assert "bob" in subjects(emptied)
 
 
+def test_the_rest_of_a_name_after_a_question_mark_changes_nobody(emptied):
+    for name in ("A", "A?b"):
+        emptied.post(SUBJECTS, json={"subject": name})
+    expect(emptied.delete(f"{SUBJECTS}/A?b"), 400, 26, "request_invalid")
+    expect(emptied.put(f"{SUBJECTS}/A?b", json={"subject": "C"}), 400, 26, "request_invalid")
+    assert subjects(emptied) == ["A", "A?b"]
+    assert emptied.delete(f"{SUBJECTS}/A%3Fb?collection=default").json() == {"subject": "A?b"}
+
+
 def test_a_parameter_that_is_unknown_deletes_nobody(emptied):
     emptied.post(SUBJECTS, json={"subject": "ada"})
     unknown = ("subjects=ada", "subjects=", "Subject=", "x", "=", "subject=")

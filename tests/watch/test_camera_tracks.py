@@ -72,6 +72,20 @@ def test_another_person_at_the_same_place_is_another_track():
     assert [each.identity_id for each in sightings] == ["ada", "bob"]
 
 
+@pytest.mark.parametrize("quality", [0.3, 0.6])
+def test_another_person_of_lower_quality_is_another_track(quality):
+    scenes = [*walking("ada", 15, step=0, quality=0.9), *walking("bob", 100, step=0, quality=quality)]
+    first, second = flat(run(SceneIdentification(["ada", "bob"]), scenes))
+    assert [first.identity_id, second.identity_id] == ["ada", "bob"]
+    assert first.last_seen < second.first_seen
+
+
+def test_different_low_quality_faces_do_not_split_a_track():
+    blurred = [scene(Appearance(f"nobody-{number % 3}", 0, quality=0.5)) for number in range(40)]
+    scenes = [*walking("ada", 15, step=0), *blurred, *walking("ada", 15, step=0)]
+    assert [each.identity_id for each in flat(run(SceneIdentification(["ada"]), scenes))] == ["ada"]
+
+
 def test_a_low_quality_face_does_not_split_a_track():
     blurred = scene(Appearance("nobody", 20, quality=0.5))
     scenes = [*walking("ada", 5), blurred, *walking("ada", 5, start=24)]

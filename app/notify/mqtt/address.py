@@ -11,6 +11,10 @@ _PORTS = {"mqtt": 1883, "mqtts": 8883}
 _PREFIX = re.compile(r"[A-Za-z0-9_.-]+(/[A-Za-z0-9_.-]+)*")
 _LONGEST_PREFIX = 128
 _PARAMETERS = frozenset({"discovery", "protocol"})
+_FORM = (
+    "it has the form mqtts://user:password@broker:8883/prefix; in the user and password, send # as %23, / as %2F, "
+    "? as %3F and @ as %40"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,9 +49,9 @@ def parse_broker(url: str) -> BrokerAddress:
         port = parts.port
         query = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
     except ValueError:
-        raise _invalid("it is not a URL") from None
-    if parts.scheme not in _PORTS or not parts.hostname or parts.fragment:
-        raise _invalid("it has the form mqtts://user:password@broker:8883/prefix")
+        raise _invalid(_FORM) from None
+    if parts.scheme not in _PORTS or not parts.hostname or "#" in url:
+        raise _invalid(_FORM)
     if unknown := sorted(query.keys() - _PARAMETERS):
         raise _invalid(f"unknown parameter {unknown[0]!r}; it may have {', '.join(sorted(_PARAMETERS))}")
     user, password = parts.username, parts.password

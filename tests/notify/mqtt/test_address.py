@@ -33,6 +33,8 @@ def test_urls_of_brokers(url, expected):
         "mqtt://broker:99999",
         "mqtt://broker:x",
         "mqtt://broker/a#b",
+        "mqtt://broker/a/#",
+        "mqtt://me:pa#ss@broker",
         "mqtt://broker/a/+/b",
         "mqtt://broker/%23",
         "mqtt://broker/" + "a" * 129,
