@@ -84,7 +84,7 @@ class Track:
         self.shots = best_shots([*self.shots, shot.kept()])
 
     def doubt(self, shot: Shot, *, is_same: bool) -> bool:
-        """Note a shot that seems to show somebody else, and return whether such shots suffice for a track.
+        """Note a shot that seems to show somebody else, and return whether these shots suffice for a track.
 
         They do if they are several that show the same person, with the evidence of a first look. `is_same`: whether
         this one shows the person of the last ones.

@@ -40,20 +40,23 @@ let opened = "";
 export function startUnnamed() {
   byId("unnamed-state").onchange = () => void reload();
   byId("unnamed-more").onclick = () => void attempt(byId("unnamed-list"), more);
-  session.addEventListener("collection", () => {
-    cards.draw([]);
-    loose.draw([]);
-    selected.clear();
-    selectedLoose.clear();
-  });
+  session.addEventListener("collection", clear);
   session.addEventListener("people", () => {
     if (openTab() === "unnamed" && !opened) void reload(true);
   });
   addPanel("unnamed", { onShow, onHide });
 }
 
+function clear() {
+  cards.draw([]);
+  loose.draw([]);
+  selected.clear();
+  selectedLoose.clear();
+}
+
 function onHide() {
   closeGroup();
+  clear(); // a group that was named in the meantime must not be shown and chosen until the list is read again
   opened = "";
   void flush();
 }

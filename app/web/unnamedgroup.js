@@ -20,6 +20,7 @@ const PAGE = 200;
 
 /** @type {Group | null} */
 let group = null;
+let round = 0; // an earlier answer does not replace what is shown now
 const list = make("ul", { class: "cards", "aria-label": t("faces.title") });
 const bar = make("div", { class: "selected", role: "region", "aria-label": t("faces.selected"), hidden: true });
 const section = make("div", {}, bar, list);
@@ -51,16 +52,26 @@ export async function setState(/** @type {Group[]} */ groups, /** @type {string}
 
 export function closeGroup() {
   group = null;
+  round += 1;
   selected.clear();
   cards.draw([]);
+  byId("unnamed-group").replaceChildren(); // its buttons must not act on the group that was shown before
 }
+
+const back = () => make("a", { class: "back", href: addressOf("unnamed") }, t("unnamed.all"));
 
 /** Show a group. */
 export async function showGroup(/** @type {string} */ groupId) {
   const host = byId("unnamed-group");
-  await attempt(host, async () => {
+  if (group?.group_id !== groupId) {
+    closeGroup();
+    host.replaceChildren(back(), make("p", { class: "hint" }, t("person.looking")));
+  }
+  const mine = (round += 1);
+  await attempt(make("div"), async () => {
     const now = await call("GET", at("collections/{}/groups/{}", collection(), groupId));
     const page = await unknownFaces(groupId);
+    if (mine !== round) return;
     group = now;
     cards.draw(page.unknown_faces);
     selected.keep(cards.ids);
@@ -73,8 +84,8 @@ export async function showGroup(/** @type {string} */ groupId) {
       cursor = next.next_cursor;
       more.hidden = cursor === null;
     }
-    host.replaceChildren(make("a", { class: "back", href: addressOf("unnamed") }, t("unnamed.all")), head(now), make("h3", {}, t("faces.title")), section, more);
-  });
+    host.replaceChildren(back(), head(now), make("h3", {}, t("faces.title")), section, more);
+  }, () => host.replaceChildren(back()));
 }
 
 function head(/** @type {Group} */ now) {
